@@ -1,0 +1,47 @@
+# Helpers of .ci/run. Sourced, not run.
+
+# step NAME COMMAND…: a heading, the command, and how long it took. The first failure ends the run.
+step() {
+	local name=$1 start=$SECONDS
+	shift
+	printf '\n== %s\n' "$name"
+	"$@"
+	printf -- '-- %s: %d s\n' "$name" $((SECONDS - start))
+}
+
+# missing WHAT: on a build server a failure, on a user's machine a line that says what was not checked.
+missing() {
+	if [ "${CI:-}" = true ]; then
+		echo "missing: $1" >&2
+		exit 1
+	fi
+	echo "skipped: $1"
+}
+
+# within SECONDS COMMAND…: a command that hangs fails instead.
+within() {
+	local limit=$1
+	shift
+	if command -v timeout >/dev/null; then timeout "$limit" "$@"; else "$@"; fi
+}
+
+# tool NAME ARGUMENT…: one of the tools in internal/tools, at its pinned version.
+tool() {
+	go tool -modfile=internal/tools/go.mod "$@"
+}
+
+# field FILE NAME: the value of a member of a flat JSON object.
+field() {
+	tr -d '\n' <"$1" | grep -oE "\"$2\" *: *(\"[^\"]*\"|[0-9]+)" | head -n 1 | sed -E 's/^[^:]*: *"?//; s/"$//'
+}
+
+# expect FILE NAME VALUE
+expect() {
+	local got
+	got=$(field "$1" "$2" || true)
+	if [ "$got" != "$3" ]; then
+		echo "summary: $2 is '$got', want '$3'" >&2
+		return 1
+	fi
+	echo "$2 $got"
+}
