@@ -1,0 +1,139 @@
+package wire
+
+import (
+	"context"
+	"reflect"
+	"unicode/utf8"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/smithy-go"
+)
+
+const (
+	dynamoTarget  = "DynamoDB_20120810."
+	streamsTarget = "DynamoDBStreams_20120810."
+)
+
+// operation decodes the body, calls the backend and writes the answer.
+type operation func(ctx context.Context, body string, e *encoder) error
+
+// operations binds what the backend implements, by X-Amz-Target.
+func operations(api API) map[string]operation {
+	b := &binder{ops: make(map[string]operation)}
+	b.tables(api)
+	b.items(api)
+	b.streams(api)
+	if t, ok := api.(Tagger); ok {
+		bind(b, dynamoTarget+"TagResource", t.TagResource)
+		bind(b, dynamoTarget+"UntagResource", t.UntagResource)
+		bind(b, dynamoTarget+"ListTagsOfResource", t.ListTagsOfResource)
+	}
+	if l, ok := api.(Limiter); ok {
+		bind(b, dynamoTarget+"DescribeLimits", l.DescribeLimits)
+		bind(b, dynamoTarget+"DescribeEndpoints", l.DescribeEndpoints)
+	}
+	return b.ops
+}
+
+type binder struct {
+	ops map[string]operation
+}
+
+func (b *binder) tables(api API) {
+	bind(b, dynamoTarget+"CreateTable", api.CreateTable)
+	bind(b, dynamoTarget+"DescribeTable", api.DescribeTable)
+	bind(b, dynamoTarget+"UpdateTable", api.UpdateTable)
+	bind(b, dynamoTarget+"DeleteTable", api.DeleteTable)
+	bind(b, dynamoTarget+"ListTables", api.ListTables)
+	bind(b, dynamoTarget+"UpdateTimeToLive", api.UpdateTimeToLive)
+	bind(b, dynamoTarget+"DescribeTimeToLive", api.DescribeTimeToLive)
+}
+
+func (b *binder) items(api API) {
+	bind(b, dynamoTarget+"GetItem", api.GetItem)
+	bind(b, dynamoTarget+"PutItem", api.PutItem)
+	bind(b, dynamoTarget+"UpdateItem", api.UpdateItem)
+	bind(b, dynamoTarget+"DeleteItem", api.DeleteItem)
+	bind(b, dynamoTarget+"Query", api.Query)
+	bind(b, dynamoTarget+"Scan", api.Scan)
+	bind(b, dynamoTarget+"BatchGetItem", api.BatchGetItem)
+	bind(b, dynamoTarget+"BatchWriteItem", api.BatchWriteItem)
+	bind(b, dynamoTarget+"TransactGetItems", api.TransactGetItems)
+	bind(b, dynamoTarget+"TransactWriteItems", api.TransactWriteItems)
+}
+
+func (b *binder) streams(api API) {
+	bind(b, streamsTarget+"ListStreams", api.ListStreams)
+	bind(b, streamsTarget+"DescribeStream", api.DescribeStream)
+	bind(b, streamsTarget+"GetShardIterator", api.GetShardIterator)
+	bind(b, streamsTarget+"GetRecords", api.GetRecords)
+}
+
+// bind makes an operation of a method of the backend. The input's plan is
+// compiled here, once.
+func bind[In, Opt any, Out smithy.Serializable](
+	b *binder, target string, call func(context.Context, *In, ...func(*Opt)) (Out, error),
+) {
+	decode := compile(reflect.TypeFor[In](), element)
+	b.ops[target] = func(ctx context.Context, body string, e *encoder) error {
+		in := new(In)
+		if err := read(body, decode, reflect.ValueOf(in).Elem()); err != nil {
+			return err
+		}
+		out, err := call(ctx, in)
+		if err != nil {
+			return err
+		}
+		e.answer(out)
+		return nil
+	}
+}
+
+// read decodes a whole document.
+func read(body string, decode decodeFunc, v reflect.Value) error {
+	d := &decoder{src: body}
+	if !utf8.ValidString(body) {
+		return d.malformed()
+	}
+	if err := decode(d, v); err != nil {
+		return err
+	}
+	if err := d.end(); err != nil {
+		return err
+	}
+	if d.invalid != "" {
+		return &smithy.GenericAPIError{Code: validationCode, Message: d.invalid}
+	}
+	return nil
+}
+
+// answer writes an output. The SDK leaves out a count of zero, which DynamoDB
+// sends; and the answer to tagging is empty, not an empty object.
+func (e *encoder) answer(out smithy.Serializable) {
+	switch out := out.(type) {
+	case *dynamodb.TagResourceOutput, *dynamodb.UntagResourceOutput:
+	case *dynamodb.QueryOutput:
+		e.counted(out, out.Count, out.ScannedCount)
+	case *dynamodb.ScanOutput:
+		e.counted(out, out.Count, out.ScannedCount)
+	default:
+		out.Serialize(e)
+	}
+}
+
+func (e *encoder) counted(out interface {
+	SerializeMembers(smithy.ShapeSerializer)
+}, count, scanned int32,
+) {
+	e.open('{', inStruct)
+	out.SerializeMembers(e)
+	if count == 0 {
+		e.name("Count")
+		e.buf = append(e.buf, '0')
+	}
+	if scanned == 0 {
+		e.name("ScannedCount")
+		e.buf = append(e.buf, '0')
+	}
+	e.shut('}')
+}
