@@ -1,0 +1,231 @@
+package table
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+)
+
+// Op is one write of a Batch or a Transact. Models make them: Orders.Put(order).
+type Op struct {
+	model *model
+	key   RowKey
+	kind  writeKind
+	fill  func(*row) error
+	err   error
+}
+
+// Key is the row that the operation writes.
+func (o Op) Key() RowKey { return o.key }
+
+// Put is Save for DB.Batch and DB.Transact.
+func (e *entity[T]) Put(v T) Op {
+	rv := reflect.ValueOf(&v).Elem()
+	key, err := e.m.keyOfRow(rv)
+	return Op{model: e.m, key: key, kind: writeSave, fill: func(r *row) error { return r.fill(rv) }, err: e.fail("put", key, err)}
+}
+
+// row is the operation as a command.
+func (o Op) row(ctx context.Context, db *DB) (*row, error) {
+	if o.model == nil {
+		return nil, invalid("an Op is empty: make it with Put")
+	}
+	if o.err != nil {
+		return nil, o.err
+	}
+	r, err := db.commandRow(ctx, o.model, o.kind, &o.model.command, o.key, nil)
+	if err != nil {
+		return nil, o.model.fail("put", o.key, err)
+	}
+	if err := o.fill(r); err != nil {
+		return nil, o.model.fail("put", o.key, err)
+	}
+	return r, nil
+}
+
+// item is the whole row, for BatchWriteItem, which knows no updates.
+func (r *row) item() Item {
+	item := r.key.Item()
+	for i, av := range r.values {
+		if av != nil {
+			item[r.names[i]] = av
+		}
+	}
+	return item
+}
+
+// lastOf keeps the last operation of each row, in the order of the last ones.
+func lastOf(ops []Op) []Op {
+	last := make(map[RowKey]int, len(ops))
+	for i, o := range ops {
+		last[o.key] = i
+	}
+	kept := make([]Op, 0, len(last))
+	for _, i := range slices.Sorted(maps.Values(last)) {
+		kept = append(kept, ops[i])
+	}
+	return kept
+}
+
+// DynamoDB's limits of one BatchWriteItem.
+const (
+	maxBatchWrite = 25
+	maxBatchBytes = 16 << 20
+)
+
+// errStillUnprocessed: DynamoDB gave items back, and the context ended before it took them.
+var errStillUnprocessed = errors.New("table: the context ended while items were unprocessed")
+
+type pendingOp struct {
+	op      Op
+	request types.WriteRequest
+	size    int
+}
+
+// Batch writes rows in chunks of 25 and 16 MB, each row by itself: not a transaction, and without conditions, so that it
+// replaces whole rows and neither keeps attributes of others nor makes a timestamp grow beyond a later one. Of several operations on one
+// row the last wins.
+//
+// What DynamoDB leaves unprocessed is sent again with a growing, jittered pause until the context ends; then, or when a
+// request fails, the error is an *UnprocessedError with the operations that are left.
+func (db *DB) Batch(ctx context.Context, ops ...Op) error {
+	var queue []pendingOp
+	for _, o := range lastOf(ops) {
+		r, err := o.row(ctx, db)
+		if err != nil {
+			return err
+		}
+		item := r.item()
+		queue = append(queue, pendingOp{o, types.WriteRequest{PutRequest: &types.PutRequest{Item: item}}, sizeOf(item)})
+	}
+	for pause := newPause(); len(queue) > 0; {
+		n := chunk(queue)
+		left, err := db.batchWrite(ctx, queue[:n])
+		if err != nil {
+			return &UnprocessedError{Ops: opsOf(queue), Err: err}
+		}
+		queue = append(left, queue[n:]...)
+		if len(left) == 0 {
+			pause = newPause()
+			continue
+		}
+		db.log.DebugContext(ctx, "table: unprocessed items are sent again", "items", len(left))
+		if err := pause.wait(ctx); err != nil {
+			return &UnprocessedError{Ops: opsOf(queue), Err: fmt.Errorf("%w: %w", errStillUnprocessed, err)}
+		}
+	}
+	return nil
+}
+
+// chunk is the number of operations that fit into one request: at least one.
+func chunk(queue []pendingOp) int {
+	n, size := 0, 0
+	for n < min(len(queue), maxBatchWrite) && (n == 0 || size+queue[n].size <= maxBatchBytes) {
+		size += queue[n].size
+		n++
+	}
+	return n
+}
+
+func opsOf(queue []pendingOp) []Op {
+	ops := make([]Op, len(queue))
+	for i, p := range queue {
+		ops[i] = p.op
+	}
+	return ops
+}
+
+// batchWrite sends one request, and returns what came back unprocessed.
+func (db *DB) batchWrite(ctx context.Context, batch []pendingOp) ([]pendingOp, error) {
+	requests := make([]types.WriteRequest, len(batch))
+	byKey := make(map[RowKey]pendingOp, len(batch))
+	for i, p := range batch {
+		requests[i] = p.request
+		byKey[p.op.key] = p
+	}
+	out, err := db.client.BatchWriteItem(ctx, &dynamodb.BatchWriteItemInput{
+		RequestItems: map[string][]types.WriteRequest{db.name: requests},
+	})
+	if err != nil {
+		return nil, err
+	}
+	var left []pendingOp
+	for _, request := range out.UnprocessedItems[db.name] {
+		if request.PutRequest == nil {
+			continue
+		}
+		if p, ok := byKey[keyOfItem(request.PutRequest.Item)]; ok {
+			left = append(left, p)
+		}
+	}
+	return left, nil
+}
+
+// pause is a wait that doubles from 50 ms to 5 s, each time a random part of it.
+type pause struct{ next time.Duration }
+
+func newPause() *pause { return &pause{next: 50 * time.Millisecond} }
+
+func (p *pause) wait(ctx context.Context) error {
+	d := p.next/2 + rand.N(p.next/2)
+	p.next = min(2*p.next, 5*time.Second)
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
+
+// sizeOf is close to DynamoDB's size of an item, and never much less.
+func sizeOf(item Item) int {
+	n := 0
+	for name, av := range item {
+		n += len(name) + valueSize(av)
+	}
+	return n
+}
+
+func valueSize(av types.AttributeValue) int {
+	switch av := av.(type) {
+	case *types.AttributeValueMemberS:
+		return len(av.Value)
+	case *types.AttributeValueMemberN:
+		return len(av.Value)
+	case *types.AttributeValueMemberB:
+		return len(av.Value)
+	case *types.AttributeValueMemberSS:
+		return textsSize(av.Value)
+	case *types.AttributeValueMemberNS:
+		return textsSize(av.Value)
+	case *types.AttributeValueMemberBS:
+		return textsSize(av.Value)
+	case *types.AttributeValueMemberM:
+		return 3 + len(av.Value) + sizeOf(av.Value)
+	case *types.AttributeValueMemberL:
+		n := 3 + len(av.Value)
+		for _, v := range av.Value {
+			n += valueSize(v)
+		}
+		return n
+	}
+	return 1
+}
+
+func textsSize[E string | []byte](set []E) int {
+	n := 0
+	for _, s := range set {
+		n += len(s)
+	}
+	return n
+}

@@ -1,0 +1,110 @@
+package table
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/guregu/dynamo/v2"
+	"github.com/guregu/dynamo/v2/dynamodbiface"
+)
+
+// Client is the part of DynamoDB that this package uses. *dynamodb.Client meets it, and so does the embedded engine.
+type Client interface {
+	GetItem(context.Context, *dynamodb.GetItemInput, ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error)
+	PutItem(context.Context, *dynamodb.PutItemInput, ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error)
+	UpdateItem(context.Context, *dynamodb.UpdateItemInput, ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error)
+	DeleteItem(context.Context, *dynamodb.DeleteItemInput, ...func(*dynamodb.Options)) (*dynamodb.DeleteItemOutput, error)
+	Query(context.Context, *dynamodb.QueryInput, ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error)
+	Scan(context.Context, *dynamodb.ScanInput, ...func(*dynamodb.Options)) (*dynamodb.ScanOutput, error)
+	BatchGetItem(context.Context, *dynamodb.BatchGetItemInput, ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error)
+	BatchWriteItem(context.Context, *dynamodb.BatchWriteItemInput, ...func(*dynamodb.Options)) (*dynamodb.BatchWriteItemOutput, error)
+	TransactGetItems(context.Context, *dynamodb.TransactGetItemsInput, ...func(*dynamodb.Options)) (*dynamodb.TransactGetItemsOutput, error)
+	TransactWriteItems(context.Context, *dynamodb.TransactWriteItemsInput, ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error)
+}
+
+// Options of a DB. The zero value of each field is its default.
+type Options struct {
+	// Region is stamped on every row, as awsregion. The default is that of the environment (AWS_REGION); without either
+	// rows are not stamped.
+	Region string
+	// CursorKeys seal the cursors of pages: 32 secret bytes each. The first one seals, all of them open, so that a key can be
+	// replaced. The default is a random key: cursors are then of no use to another process, or after a restart.
+	CursorKeys [][]byte
+	// Logger hears of batches and contended rows that are tried again, at debug level. The default is none.
+	Logger *slog.Logger
+}
+
+// DB is a table behind a client. It is safe for concurrent use.
+type DB struct {
+	client  Client
+	name    string
+	region  string
+	log     *slog.Logger
+	cursors *sealer
+}
+
+// Open makes a DB of a table. It does no I/O: whether the table exists shows at the first request. See Create for tables that
+// do not exist yet.
+func Open(client Client, name string, opts *Options) (*DB, error) {
+	if opts == nil {
+		opts = &Options{}
+	}
+	db := &DB{client: client, name: name, region: opts.Region, log: opts.Logger}
+	var faults []error
+	if client == nil {
+		faults = append(faults, invalid("there is no client"))
+	}
+	if len(name) < 3 || len(name) > 255 {
+		faults = append(faults, invalid("a table's name has 3 to 255 characters, and %q has %d", name, len(name)))
+	}
+	if db.region == "" {
+		db.region = os.Getenv("AWS_REGION")
+	}
+	if db.log == nil {
+		db.log = slog.New(slog.DiscardHandler)
+	}
+	keys := opts.CursorKeys
+	if len(keys) == 0 {
+		random := make([]byte, cursorKeySize)
+		_, _ = rand.Read(random) // never fails
+		keys = [][]byte{random}
+	}
+	var err error
+	if db.cursors, err = newSealer(keys); err != nil {
+		faults = append(faults, err)
+	}
+	if len(faults) > 0 {
+		return nil, fmt.Errorf("table: cannot open: %w", errors.Join(faults...))
+	}
+	return db, nil
+}
+
+// Name is the table's name.
+func (db *DB) Name() string { return db.name }
+
+// Dynamo is guregu/dynamo's table, for what this package does not cover. ok is false if the client lacks methods that it
+// needs. What is written through it carries no stamps, and is published as it stands.
+func (db *DB) Dynamo() (table dynamo.Table, ok bool) {
+	client, ok := db.client.(dynamodbiface.DynamoDBAPI)
+	if !ok {
+		return dynamo.Table{}, false
+	}
+	return dynamo.NewFromIface(client).Table(db.name), true
+}
+
+type userKey struct{}
+
+// WithUser names who acts: commands under the context stamp it on rows, as lastModifiedBy.
+func WithUser(ctx context.Context, who string) context.Context {
+	return context.WithValue(ctx, userKey{}, who)
+}
+
+func userOf(ctx context.Context) string {
+	who, _ := ctx.Value(userKey{}).(string)
+	return who
+}

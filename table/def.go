@@ -1,0 +1,246 @@
+package table
+
+import (
+	"fmt"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/insideout-go/insideout/idempotence"
+)
+
+// Day is 24 hours, the unit of retention.
+const Day = 24 * time.Hour
+
+// Def collects the definition of a model. It is used inside the function given to DefineNode and its like; fields are named by
+// pointers into that function's first argument.
+type Def[T any] struct{ d *definition }
+
+// definition is a model being built, with the mistakes found so far.
+type definition struct {
+	*model
+	faults   []Fault
+	subjects []*handle
+	ids      []*handle
+	owners   []*handle
+}
+
+func (d *definition) fault(field, cause, mend string) {
+	d.faults = append(d.faults, Fault{Field: field, Cause: cause, Mend: mend})
+}
+
+// ID names the field that identifies a node, or an edge within its owner. It is of string, integer, bool or time kind, and
+// is stored in the key alone.
+func (d *Def[T]) ID(field any) {
+	if h := d.d.find("ID", field); h != nil {
+		d.d.ids = append(d.d.ids, h)
+	}
+}
+
+// Owner names the field of an edge that holds the id of its node. It is stored in the key alone.
+func (d *Def[T]) Owner(field any) {
+	if h := d.d.find("Owner", field); h != nil {
+		d.d.owners = append(d.d.owners, h)
+	}
+}
+
+// Subject names the field that holds the id of the person whom the row is about.
+func (d *Def[T]) Subject(field any) {
+	if h := d.d.find("Subject", field); h != nil {
+		d.d.subjects = append(d.d.subjects, h)
+	}
+}
+
+// Retain is the time to live of a row: counted from a command's write, or from the version of a listener's. The default
+// is for ever. Rows that DynamoDB has not swept yet are not returned once they have expired.
+func (d *Def[T]) Retain(age time.Duration) {
+	if age < time.Second {
+		d.d.fault("", fmt.Sprintf("Retain: %v is less than a second, the unit of a time to live", age), "365 * table.Day is a year")
+		return
+	}
+	d.d.retain = age
+}
+
+// Index puts the rows of the model into a secondary index: the first Key makes the partition, the second the order within it.
+// Without a second one the order is that of the ids.
+//
+// A row of which any of the fields is empty ("" or the zero time) is not in the index. Several models may share an index;
+// their partitions do not meet.
+func (d *Def[T]) Index(index Index, keys ...KeyPart) { d.d.addIndex(index, keys) }
+
+// Lane gives fields to a named lane: an upstream source of its own, with its own version and tombstone. What is in no named
+// lane belongs to the unnamed one, the owner of the row, which alone decides whether the row is visible.
+func (d *Def[T]) Lane(lane string, fields ...any) {
+	l := idempotence.Lane(lane)
+	if err := l.Valid(); err != nil || lane == "" {
+		d.d.fault("", fmt.Sprintf("Lane: %q is not a name for a lane", lane), "letters, digits, - and _, with a letter first")
+		return
+	}
+	if slices.ContainsFunc(d.d.lanes, func(have *lanePlan) bool { return have.name == l }) {
+		d.d.fault("", fmt.Sprintf("Lane: %q is defined twice", lane), "name all of its fields in one call")
+		return
+	}
+	if len(fields) == 0 {
+		d.d.fault("", fmt.Sprintf("Lane: %q has no fields", lane), "a lane owns the attributes that its source determines")
+	}
+	next := &lanePlan{name: l}
+	for _, f := range fields {
+		if h := d.d.find("Lane", f); h != nil {
+			next.owned = append(next.owned, h)
+		}
+	}
+	d.d.lanes = append(d.d.lanes, next)
+}
+
+// lanePlan is one lane of a model; the first one is the owner.
+type lanePlan struct {
+	name  idempotence.Lane
+	owned []*handle
+	shape
+}
+
+var (
+	nodeName = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,62}$`)
+	roleName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]{0,62}$`)
+)
+
+// define compiles a struct, runs the definition and checks the whole.
+func define[T any](name, role string, edge bool, fn func(*T, *Def[T])) (entity[T], error) {
+	t := reflect.TypeFor[T]()
+	d := &definition{model: &model{name: name, role: role, goType: t, handles: map[any]*handle{}}}
+	probe := new(T)
+	if t.Kind() != reflect.Struct || isTime(t) {
+		d.fault("", fmt.Sprintf("%s is not a struct", t), "a model is a struct with exported fields")
+		return entity[T]{}, d.err()
+	}
+	d.checkNames(edge)
+	d.compile(reflect.ValueOf(probe).Elem())
+	d.run(func() { fn(probe, &Def[T]{d: d}) }, fn == nil)
+	d.finish(edge)
+	if err := d.err(); err != nil {
+		return entity[T]{}, err
+	}
+	return entity[T]{F: probe, m: d.model}, nil
+}
+
+func (d *definition) err() error {
+	if len(d.faults) == 0 {
+		return nil
+	}
+	return &DefinitionError{Model: fmt.Sprintf("%q (%s)", d.name, d.goType), Faults: d.faults}
+}
+
+func (d *definition) checkNames(edge bool) {
+	if !nodeName.MatchString(d.name) {
+		d.fault("", fmt.Sprintf("%q cannot be the name of a model", d.name), "1 to 63 lower-case letters, digits, - and _, with a letter first")
+	}
+	if edge && !roleName.MatchString(d.role) {
+		d.fault("", fmt.Sprintf("%q cannot be the role of an edge", d.role), "1 to 63 letters, digits, - and _, with a letter first")
+	}
+}
+
+// compile builds the plan of the struct and the handles of its probe.
+func (d *definition) compile(probe reflect.Value) {
+	c := &compiler{inside: map[reflect.Type]bool{d.goType: true}}
+	d.all = c.fields(d.goType, nil, "")
+	c.duplicates(d.all)
+	d.faults = append(d.faults, c.faults...)
+	p := prober{c: c, handles: d.handles}
+	p.walk(probe, d.all, handle{stored: -1})
+}
+
+// run calls the definition function. A nil pointer that it follows is a mistake like any other.
+func (d *definition) run(fn func(), missing bool) {
+	defer func() {
+		if r := recover(); r != nil {
+			d.fault("", fmt.Sprintf("the definition function panicked: %v", r), "name fields of its argument only, with &v.Field")
+		}
+	}()
+	if missing {
+		d.fault("", "there is no definition function", "func(v *T, d *table.Def[T]) { d.ID(&v.ID) }")
+		return
+	}
+	fn()
+}
+
+// finish checks what the definition said, and lays out the row.
+func (d *definition) finish(edge bool) {
+	d.id = d.oneKey("ID", d.ids, true)
+	d.owner = d.oneKey("Owner", d.owners, edge)
+	if !edge && d.owner != nil {
+		d.fault(d.owner.handle.goPath, "a node has no owner", "use DefineEdge, or remove d.Owner")
+	}
+	if d.id != nil {
+		d.id.handle.place = inID
+	}
+	if d.owner != nil {
+		d.owner.handle.place = inOwner
+		if d.id != nil && d.id.handle == d.owner.handle {
+			d.fault(d.id.handle.goPath, "the field is both ID and Owner", "name two fields")
+		}
+	}
+	if len(d.subjects) > 1 {
+		d.fault("", "Subject is called more than once", "a row is about one person")
+	} else if len(d.subjects) == 1 {
+		d.subject = d.subjects[0]
+	}
+	d.checkReserved()
+	d.layLanes()
+	d.finishIndexes()
+	if len(d.faults) == 0 {
+		d.layOut()
+	}
+}
+
+// oneKey compiles the field of ID or Owner.
+func (d *definition) oneKey(what string, handles []*handle, needed bool) *keyed {
+	if len(handles) == 0 {
+		if needed {
+			d.fault("", "there is no "+what, fmt.Sprintf("call d.%s(&v.Field)", what))
+		}
+		return nil
+	}
+	h := handles[0]
+	if len(handles) > 1 {
+		d.fault(h.goPath, what+" is called more than once", "one field identifies a row")
+	}
+	if len(h.attrs) > 1 {
+		d.fault(h.goPath, what+": the field is nested", "use a field of the model's own struct")
+	}
+	seg, err := segmentOf(h.field.typ)
+	if err != nil {
+		d.fault(h.goPath, what+": "+err.Error(), "ids are strings, integers, bools or times")
+	}
+	return &keyed{handle: h, segment: seg}
+}
+
+// checkReserved refuses attributes that the library writes itself.
+func (d *definition) checkReserved() {
+	for i := range d.all {
+		f := &d.all[i]
+		if d.isKey(i) {
+			continue
+		}
+		if reserved(f.attr) {
+			d.fault(f.path, fmt.Sprintf("attribute %q is reserved", f.attr), "name another attribute in the tag")
+		}
+	}
+}
+
+func reserved(attr string) bool {
+	switch attr {
+	case attrPK, attrSK, attrDiscriminator, attrTimestamp, attrBy, attrRegion, attrLatched, attrDeleted, attrTTL, attrSubject, attrEnvelope:
+		return true
+	}
+	return attr == "_v" || strings.HasPrefix(attr, "_v_") || strings.HasPrefix(attr, "_d_") || strings.HasPrefix(attr, "aws:rep:")
+}
+
+// isKey says whether a field of the struct is stored in the key alone.
+func (m *model) isKey(i int) bool {
+	f := &m.all[i]
+	return m.id != nil && m.id.handle.field == f || m.owner != nil && m.owner.handle.field == f
+}
+
+func isTime(t reflect.Type) bool { return t == reflect.TypeFor[time.Time]() }

@@ -1,0 +1,156 @@
+package table
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/smithy-go"
+)
+
+// What operations answer when they do not do what they were asked. Test with errors.Is.
+var (
+	// ErrNotFound: there is no such row, or it is deleted or expired.
+	ErrNotFound = errors.New("table: not found")
+	// ErrExists: Create found the row.
+	ErrExists = errors.New("table: already exists")
+	// ErrConflict: a condition (If) did not hold, or other writers kept winning.
+	ErrConflict = errors.New("table: condition failed")
+	// ErrCursor: the cursor was not made by this query with one of this DB's keys, or is damaged.
+	ErrCursor = errors.New("table: invalid cursor")
+	// ErrUnknownRow: the partition of an aggregate has a row that no part of the aggregate claims.
+	ErrUnknownRow = errors.New("table: row of an unknown model")
+	// ErrInvalid: the call itself is wrong, and will be wrong every time.
+	ErrInvalid = errors.New("table: invalid")
+)
+
+// Error is what every operation on a model fails with. Unwrap leads to one of the sentinels or to the client's error.
+type Error struct {
+	Op    string // "save", "get", …
+	Model string // the model's name
+	Key   RowKey // the row, where there is one
+	Err   error
+	// Current is the row as it stood when a condition failed, where the endpoint says so.
+	Current Item
+
+	again bool
+}
+
+func (e *Error) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "table: %s %s", e.Op, e.Model)
+	if e.Key != (RowKey{}) {
+		fmt.Fprintf(&b, " %q %q", e.Key.PK, e.Key.SK)
+	}
+	return b.String() + ": " + strings.TrimPrefix(e.Err.Error(), "table: ")
+}
+
+// Unwrap is the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// invalid is an error that wraps ErrInvalid.
+func invalid(format string, args ...any) error {
+	return fmt.Errorf("%w: %w", ErrInvalid, fmt.Errorf(format, args...))
+}
+
+// UnprocessedError lists the operations of a Batch that did not get through before the context ended or a request failed.
+// The others have been written.
+type UnprocessedError struct {
+	Ops []Op
+	Err error
+}
+
+func (e *UnprocessedError) Error() string {
+	return fmt.Sprintf("table: %d operations of the batch were not processed: %v", len(e.Ops), e.Err)
+}
+
+// Unwrap is the reason why Batch gave up.
+func (e *UnprocessedError) Unwrap() error { return e.Err }
+
+// Retryable says whether the same call may succeed later without a change: throttling, faults of the service, timeouts,
+// broken connections, conflicts of transactions, and writers that were overtaken too often. It is false for nil, for a
+// cancelled context, and for everything that would fail again.
+func Retryable(err error) bool {
+	if err == nil || errors.Is(err, context.Canceled) {
+		return false
+	}
+	if e, ok := errors.AsType[*Error](err); ok && e.again {
+		return true
+	}
+	if e, ok := errors.AsType[*types.TransactionCanceledException](err); ok {
+		return retryableReasons(e.CancellationReasons)
+	}
+	if e, ok := errors.AsType[smithy.APIError](err); ok {
+		return e.ErrorFault() == smithy.FaultServer || slices.Contains(retryableCodes(), e.ErrorCode())
+	}
+	if _, ok := errors.AsType[net.Error](err); ok {
+		return true
+	}
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, errStillUnprocessed)
+}
+
+func retryableCodes() []string {
+	return []string{
+		"ProvisionedThroughputExceededException", "ProvisionedThroughputExceeded", "ThrottlingException", "ThrottlingError",
+		"Throttling", "RequestLimitExceeded", "InternalServerError", "InternalFailure", "ServiceUnavailable",
+		"TransactionConflictException", "TransactionConflict", "TransactionInProgressException", "ReplicatedWriteConflictException",
+		"RequestTimeout", "RequestTimeoutException",
+	}
+}
+
+// retryableReasons: a cancelled transaction may pass later if nothing but load and contention stopped it.
+func retryableReasons(reasons []types.CancellationReason) bool {
+	again := false
+	for _, r := range reasons {
+		code := ""
+		if r.Code != nil {
+			code = *r.Code
+		}
+		switch {
+		case code == "" || code == "None":
+		case slices.Contains(retryableCodes(), code):
+			again = true
+		default:
+			return false
+		}
+	}
+	return again
+}
+
+// Fault is one mistake in a definition.
+type Fault struct {
+	Field string // the Go field, or empty for the definition as a whole
+	Cause string
+	Mend  string
+}
+
+// DefinitionError lists every mistake of a definition at once.
+type DefinitionError struct {
+	Model  string // the model's name, and its Go type
+	Faults []Fault
+}
+
+func (e *DefinitionError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "table: the definition of %s has %d mistakes:", e.Model, len(e.Faults))
+	if len(e.Faults) == 1 {
+		b.Reset()
+		fmt.Fprintf(&b, "table: the definition of %s has a mistake:", e.Model)
+	}
+	for _, f := range e.Faults {
+		b.WriteString("\n\t")
+		if f.Field != "" {
+			b.WriteString(f.Field + ": ")
+		}
+		b.WriteString(f.Cause)
+		if f.Mend != "" {
+			b.WriteString(" (" + f.Mend + ")")
+		}
+	}
+	return b.String()
+}

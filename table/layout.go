@@ -1,0 +1,181 @@
+package table
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/insideout-go/insideout/idempotence"
+)
+
+// The attributes that the library writes itself.
+const (
+	attrPK            = "pk"
+	attrSK            = "sk"
+	attrDiscriminator = "discriminator"
+	attrTimestamp     = "timestamp"
+	attrBy            = "lastModifiedBy"
+	attrRegion        = "awsregion"
+	attrLatched       = "latched"
+	attrDeleted       = "deleted"
+	attrTTL           = "ttl"
+	attrSubject       = "_sid"
+	attrEnvelope      = "eem"
+)
+
+// model is the compiled definition of a node or an edge. It does not change.
+type model struct {
+	name, role string
+	goType     reflect.Type
+	handles    map[any]*handle
+
+	all     []field // every field of the struct that is stored, in the order of the source
+	id      *keyed
+	owner   *keyed // nil for a node
+	subject *handle
+	retain  time.Duration
+	lanes   []*lanePlan // the owner first
+	indexes []*indexKey
+
+	command shape // every attribute of the row, for commands
+	system  shape // the system attributes alone, for commands that keep the state
+	aliases []alias
+	texts   texts
+}
+
+// alias is the pair of placeholders of a slot.
+type alias struct{ name, value string }
+
+// shape is the list of attributes that one kind of write decides, in a fixed order. The position of an attribute in it, its
+// slot, gives its placeholders, so that the text of a request depends on nothing but which attributes are present.
+type shape struct {
+	names   []string
+	fields  []int // the fields of the model behind the system slots
+	first   int   // the slot of the first field
+	indexed bool  // index attributes follow the fields
+	lane    int
+}
+
+// System slots. A named lane has only its own: see laneSlots.
+const (
+	slotDiscriminator = iota
+	slotTimestamp
+	slotBy
+	slotRegion
+	slotLatched
+	slotDeleted
+	slotTTL
+	slotVersion // listeners only
+)
+
+// The system slots of a named lane, which writes no attribute that another lane writes, but for the constant latch.
+const (
+	laneLatched = iota
+	laneDeleted
+	laneVersion
+)
+
+// maxSlots bounds a row's attributes: DynamoDB takes 300 operators an expression, and the set of present attributes is a bit mask.
+const maxSlots = 256
+
+func systemSlots() []string {
+	return []string{attrDiscriminator, attrTimestamp, attrBy, attrRegion, attrLatched, attrDeleted, attrTTL}
+}
+
+// layLanes puts every field that no named lane claims into the unnamed one.
+func (d *definition) layLanes() {
+	owner := &lanePlan{}
+	claimed := map[int]idempotence.Lane{}
+	for _, l := range d.lanes {
+		for _, h := range l.owned {
+			d.claim(l, h, claimed)
+		}
+		slices.Sort(l.fields)
+	}
+	for i := range d.all {
+		if _, ok := claimed[i]; !ok && !d.isKey(i) {
+			owner.fields = append(owner.fields, i)
+		}
+	}
+	d.lanes = append([]*lanePlan{owner}, d.lanes...)
+}
+
+func (d *definition) claim(l *lanePlan, h *handle, claimed map[int]idempotence.Lane) {
+	switch other, taken := claimed[h.stored]; {
+	case d.isKey(h.stored):
+		d.fault(h.goPath, fmt.Sprintf("lane %q: the field is part of the key, which is the same in all lanes", l.name), "remove it from the lane")
+	case len(h.attrs) > 1:
+		d.fault(h.goPath, fmt.Sprintf("lane %q: the field is nested in another", l.name), "a lane owns whole attributes: name the outer field")
+	case taken:
+		d.fault(h.goPath, fmt.Sprintf("lane %q: the field belongs to lane %q", l.name, other), "lanes share no attribute")
+	default:
+		claimed[h.stored] = l.name
+		l.fields = append(l.fields, h.stored)
+	}
+}
+
+// layOut fixes the slots of every kind of write.
+func (d *definition) layOut() {
+	var every []int
+	for i := range d.all {
+		if !d.isKey(i) {
+			every = append(every, i)
+		}
+	}
+	d.system = d.shapeOf(systemSlots(), nil, false)
+	d.command = d.shapeOf(systemSlots(), every, true)
+	for i, l := range d.lanes {
+		if i == 0 {
+			l.shape = d.shapeOf(append(systemSlots(), l.name.VersionAttribute()), l.fields, true)
+			continue
+		}
+		l.shape = d.shapeOf([]string{attrLatched, l.name.TombstoneAttribute(), l.name.VersionAttribute()}, l.fields, false)
+		l.lane = i
+	}
+	most := max(len(d.command.names), len(d.lanes[0].names))
+	if most > maxSlots {
+		d.fault("", fmt.Sprintf("the row has %d attributes, and one write can carry %d", most, maxSlots), "nest fields in structs")
+		return
+	}
+	for i := range most {
+		d.aliases = append(d.aliases, alias{"#" + strconv.Itoa(i), ":" + strconv.Itoa(i)})
+	}
+	d.texts.known = make(map[textKey]*text)
+}
+
+func (d *definition) shapeOf(system []string, fields []int, indexed bool) shape {
+	s := shape{names: system, fields: fields, first: len(system), indexed: indexed}
+	for _, i := range fields {
+		s.names = append(s.names, d.all[i].attr)
+	}
+	if indexed {
+		for _, x := range d.indexes {
+			s.names = append(s.names, x.written()...)
+		}
+	}
+	return s
+}
+
+// texts remembers the text of requests by what they write.
+type texts struct {
+	mu    sync.RWMutex
+	known map[textKey]*text
+}
+
+// maxTexts bounds the memory of a model with many optional fields; texts beyond it are made anew every time.
+const maxTexts = 1024
+
+type textKey struct {
+	kind writeKind
+	lane uint8
+	mask [maxSlots / 64]uint64
+}
+
+// text is the part of an update request that does not depend on values. It is shared and never changed.
+type text struct {
+	update, condition string
+	names             map[string]string
+}

@@ -1,0 +1,242 @@
+package table
+
+import (
+	"context"
+	"reflect"
+	"time"
+
+	"github.com/insideout-go/insideout/idempotence"
+)
+
+// Model is what nodes and edges have in common. *Node and *Edge meet it.
+type Model[T any] interface {
+	// Name is the discriminator: the prefix of the types of the model's events.
+	Name() string
+
+	// Save writes the whole entity, as a command: who and when are stamped, the latch and the tombstone are cleared, so that the
+	// change is published. Attributes of the row that are not the model's are left as they are. The row's timestamp always grows, also where clocks disagree.
+	Save(ctx context.Context, db *DB, v T, opts ...WriteOption) error
+	// Create is Save for a row that must not exist (or be deleted or expired): ErrExists otherwise.
+	Create(ctx context.Context, db *DB, v T, opts ...WriteOption) error
+	// Delete marks the row as deleted and lets it live on for 11 days, with its last state. ErrNotFound if there is none.
+	Delete(ctx context.Context, db *DB, id ID, opts ...WriteOption) error
+	// Get reads one row, consistently unless Eventual is given: ErrNotFound if there is none, or it is deleted or expired.
+	Get(ctx context.Context, db *DB, id ID, opts ...ReadOption) (T, error)
+
+	// Upsert writes the entity, or one lane of it, as a listener does: if ver is greater than the stored version, every attribute of
+	// the lane is replaced, else nothing happens. Stale and duplicate events are outcomes, not errors. The row is latched, so
+	// that it is not published again. One request, no read.
+	Upsert(ctx context.Context, db *DB, v T, ver idempotence.Version, opts ...WriteOption) (idempotence.Outcome, error)
+	// Remove leaves a tombstone under the same lock. It may come before any Upsert. The tombstone lives for 33 days.
+	Remove(ctx context.Context, db *DB, id ID, ver idempotence.Version, opts ...WriteOption) (idempotence.Outcome, error)
+
+	// Put is Save for DB.Batch and DB.Transact.
+	Put(v T) Op
+	// RowKey is the key of the row that v is stored in.
+	RowKey(v T) (RowKey, error)
+	// KeyOf is the key of the row that id names.
+	KeyOf(id ID) (RowKey, error)
+	// Matches says whether a row is one of this model's, by its discriminator and key.
+	Matches(item Item) bool
+	// Decode reads an entity from a row, for instance from an image of the change stream. It does not ask whether the row is deleted.
+	Decode(item Item) (T, error)
+
+	definition() *model
+}
+
+// entity carries the methods of Node and Edge.
+type entity[T any] struct {
+	// F names fields in queries and conditions: f := Orders.F; table.Eq(&f.Status, "OPEN"). It holds no values; do not write to it.
+	F *T
+
+	m *model
+}
+
+func (e *entity[T]) definition() *model { return e.m }
+
+// Name is the discriminator.
+func (e *entity[T]) Name() string { return e.m.name }
+
+func (e *entity[T]) fail(op string, key RowKey, err error) error { return e.m.fail(op, key, err) }
+
+// fail gives an error its place.
+func (m *model) fail(op string, key RowKey, err error) error {
+	if err == nil {
+		return nil
+	}
+	if inner, ok := err.(*Error); ok && inner.Op == "" {
+		inner.Op, inner.Model, inner.Key = op, m.name, key
+		return inner
+	}
+	return &Error{Op: op, Model: m.name, Key: key, Err: err}
+}
+
+// Save writes the whole entity, as a command. See Model.
+func (e *entity[T]) Save(ctx context.Context, db *DB, v T, opts ...WriteOption) error {
+	return e.write(ctx, db, "save", writeSave, &v, opts)
+}
+
+// Create is Save for a row that must not exist: ErrExists otherwise. See Model.
+func (e *entity[T]) Create(ctx context.Context, db *DB, v T, opts ...WriteOption) error {
+	return e.write(ctx, db, "create", writeCreate, &v, opts)
+}
+
+func (e *entity[T]) write(ctx context.Context, db *DB, op string, kind writeKind, v *T, opts []WriteOption) error {
+	r, err := e.commandRow(ctx, db, kind, v, opts)
+	if err != nil {
+		return e.fail(op, RowKey{}, err)
+	}
+	return e.fail(op, r.key, db.command(ctx, r))
+}
+
+func (e *entity[T]) commandRow(ctx context.Context, db *DB, kind writeKind, v *T, opts []WriteOption) (*row, error) {
+	rv := reflect.ValueOf(v).Elem()
+	key, err := e.m.keyOfRow(rv)
+	if err != nil {
+		return nil, err
+	}
+	r, err := db.commandRow(ctx, e.m, kind, &e.m.command, key, opts)
+	if err != nil {
+		return nil, err
+	}
+	return r, r.fill(rv)
+}
+
+// Delete marks the row as deleted. See Model.
+func (e *entity[T]) Delete(ctx context.Context, db *DB, id ID, opts ...WriteOption) error {
+	return e.mark(ctx, db, "delete", writeDelete, id, opts)
+}
+
+// Restore takes back a Delete, as long as the row is there: ErrNotFound if it is not, or is not deleted.
+func (e *entity[T]) Restore(ctx context.Context, db *DB, id ID, opts ...WriteOption) error {
+	return e.mark(ctx, db, "restore", writeRestore, id, opts)
+}
+
+func (e *entity[T]) mark(ctx context.Context, db *DB, op string, kind writeKind, id ID, opts []WriteOption) error {
+	key, err := e.m.keyOfID(id)
+	if err != nil {
+		return e.fail(op, key, err)
+	}
+	r, err := db.commandRow(ctx, e.m, kind, &e.m.system, key, opts)
+	if err != nil {
+		return e.fail(op, key, err)
+	}
+	return e.fail(op, key, db.command(ctx, r))
+}
+
+// Upsert writes the entity under the inverse lock, as a listener does. See Model.
+func (e *entity[T]) Upsert(ctx context.Context, db *DB, v T, ver idempotence.Version, opts ...WriteOption) (idempotence.Outcome, error) {
+	rv := reflect.ValueOf(&v).Elem()
+	key, err := e.m.keyOfRow(rv)
+	if err != nil {
+		return 0, e.fail("upsert", key, err)
+	}
+	r, err := db.listenerRow(e.m, key, ver, opts)
+	if err != nil {
+		return 0, e.fail("upsert", key, err)
+	}
+	if r.lane == 0 && e.m.retain > 0 {
+		r.values[slotTTL] = number(ver.Time().Add(e.m.retain).Unix())
+	}
+	if err := r.fill(rv); err != nil {
+		return 0, e.fail("upsert", key, err)
+	}
+	outcome, err := db.listen(ctx, r, ver)
+	return outcome, e.fail("upsert", key, err)
+}
+
+// Remove leaves a tombstone under the inverse lock. See Model.
+func (e *entity[T]) Remove(ctx context.Context, db *DB, id ID, ver idempotence.Version, opts ...WriteOption) (idempotence.Outcome, error) {
+	key, err := e.m.keyOfID(id)
+	if err != nil {
+		return 0, e.fail("remove", key, err)
+	}
+	r, err := db.listenerRow(e.m, key, ver, opts)
+	if err != nil {
+		return 0, e.fail("remove", key, err)
+	}
+	r.remove(ver)
+	outcome, err := db.listen(ctx, r, ver)
+	return outcome, e.fail("remove", key, err)
+}
+
+// RowKey is the key of the row that v is stored in.
+func (e *entity[T]) RowKey(v T) (RowKey, error) {
+	key, err := e.m.keyOfRow(reflect.ValueOf(&v).Elem())
+	return key, e.fail("key of", key, err)
+}
+
+// KeyOf is the key of the row that id names.
+func (e *entity[T]) KeyOf(id ID) (RowKey, error) {
+	key, err := e.m.keyOfID(id)
+	return key, e.fail("key of", key, err)
+}
+
+// Matches says whether a row is one of this model's.
+func (e *entity[T]) Matches(item Item) bool { return e.m.matches(item) }
+
+// Decode reads an entity from a row, whether it is deleted or not.
+func (e *entity[T]) Decode(item Item) (T, error) {
+	var v T
+	key := keyOfItem(item)
+	err := e.m.decodeRow(item, reflect.ValueOf(&v).Elem())
+	if err != nil {
+		var zero T
+		return zero, e.fail("decode", key, err)
+	}
+	return v, nil
+}
+
+func (m *model) decodeRow(item Item, rv reflect.Value) error {
+	if err := decodeFields(m.all, item, rv); err != nil {
+		return err
+	}
+	return m.decodeKey(keyOfItem(item), rv)
+}
+
+// Node is the model of an entity with a partition of its own.
+type Node[T any] struct{ entity[T] }
+
+// Edge is the model of an entity that belongs to a node, in the node's partition.
+type Edge[T any] struct{ entity[T] }
+
+// NewNode defines a node, or returns every mistake of the definition as a *DefinitionError. The name is the discriminator: it is
+// stored in rows and starts the types of events, so it outlives the Go type's.
+func NewNode[T any](name string, fn func(v *T, d *Def[T])) (*Node[T], error) {
+	e, err := define(name, "", false, fn)
+	if err != nil {
+		return nil, err
+	}
+	return &Node[T]{e}, nil
+}
+
+// DefineNode is NewNode for package variables: it panics with the mistakes.
+func DefineNode[T any](name string, fn func(v *T, d *Def[T])) *Node[T] {
+	n, err := NewNode(name, fn)
+	if err != nil {
+		panic(err)
+	}
+	return n
+}
+
+// NewEdge defines an edge, or returns every mistake of the definition as a *DefinitionError. The role is the beginning of the sort
+// key, and says what the edges are to their owner: "lines".
+func NewEdge[T any](name, role string, fn func(v *T, d *Def[T])) (*Edge[T], error) {
+	e, err := define(name, role, true, fn)
+	if err != nil {
+		return nil, err
+	}
+	return &Edge[T]{e}, nil
+}
+
+// DefineEdge is NewEdge for package variables: it panics with the mistakes.
+func DefineEdge[T any](name, role string, fn func(v *T, d *Def[T])) *Edge[T] {
+	e, err := NewEdge(name, role, fn)
+	if err != nil {
+		panic(err)
+	}
+	return e
+}
+
+// unix is the time of a row's ttl.
+func unix(seconds int64) time.Time { return time.Unix(seconds, 0).UTC() }

@@ -1,0 +1,174 @@
+package table
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+)
+
+// ReadOption changes one read. An option that means nothing to a read is an error of that read.
+type ReadOption struct {
+	name  string
+	apply func(*reading)
+}
+
+type reading struct {
+	eventual, deleted, desc bool
+	limit                   int
+	after                   string
+}
+
+// Eventual reads without consistency, at half the price. Reads through an index are always eventual.
+func Eventual() ReadOption { return ReadOption{"Eventual", func(r *reading) { r.eventual = true }} }
+
+// WithDeleted returns deleted and expired rows, too.
+func WithDeleted() ReadOption {
+	return ReadOption{"WithDeleted", func(r *reading) { r.deleted = true }}
+}
+
+// Desc turns the order around.
+func Desc() ReadOption { return ReadOption{"Desc", func(r *reading) { r.desc = true }} }
+
+// Limit is the number of entities that a page returns, 1 to 10,000; the default is 100. For an aggregate it is the number of rows that may be
+// read, and more are an error.
+func Limit(n int) ReadOption { return ReadOption{"Limit", func(r *reading) { r.limit = n }} }
+
+// After starts behind the page that returned the cursor. The empty cursor is the beginning.
+func After(cursor string) ReadOption {
+	return ReadOption{"After", func(r *reading) { r.after = cursor }}
+}
+
+// readingOf applies options, and refuses those that are not among the allowed ones.
+func readingOf(opts []ReadOption, allowed ...string) (reading, error) {
+	r := reading{}
+	for _, o := range opts {
+		ok := false
+		for _, name := range allowed {
+			ok = ok || name == o.name
+		}
+		if !ok {
+			return r, invalid("%s means nothing to this read", o.name)
+		}
+		o.apply(&r)
+		if o.name == "Limit" && (r.limit < 1 || r.limit > maxLimit) {
+			return r, invalid("a limit of %d: it must be between 1 and %d", r.limit, maxLimit)
+		}
+	}
+	return r, nil
+}
+
+const (
+	defaultLimit = 100
+	maxLimit     = 10_000
+)
+
+func (r reading) shows(item Item, now time.Time) bool {
+	if r.deleted {
+		return owned(item)
+	}
+	return shown(item, now)
+}
+
+// Get reads one row. See Model.
+func (e *entity[T]) Get(ctx context.Context, db *DB, id ID, opts ...ReadOption) (T, error) {
+	var v, zero T
+	key, err := e.m.keyOfID(id)
+	if err != nil {
+		return zero, e.fail("get", key, err)
+	}
+	if err := e.m.get(ctx, db, key, opts, reflect.ValueOf(&v).Elem()); err != nil {
+		return zero, e.fail("get", key, err)
+	}
+	return v, nil
+}
+
+func (m *model) get(ctx context.Context, db *DB, key RowKey, opts []ReadOption, into reflect.Value) error {
+	r, err := readingOf(opts, "Eventual", "WithDeleted")
+	if err != nil {
+		return err
+	}
+	consistent := !r.eventual
+	out, err := db.client.GetItem(ctx, &dynamodb.GetItemInput{TableName: &db.name, Key: key.Item(), ConsistentRead: &consistent})
+	if err != nil {
+		return err
+	}
+	if len(out.Item) == 0 || !r.shows(out.Item, time.Now()) {
+		return ErrNotFound
+	}
+	if !m.matches(out.Item) {
+		return fmt.Errorf("%w: the row's discriminator is %q", ErrUnknownRow, textOf(out.Item[attrDiscriminator]))
+	}
+	return m.decodeRow(out.Item, into)
+}
+
+// BatchGet reads rows by their ids, in the order asked, up to 100 a request. A row that is not there, or is deleted or expired, is nil
+// in the result. Reads that DynamoDB leaves unprocessed are repeated with a growing, jittered pause until the context ends.
+func (e *entity[T]) BatchGet(ctx context.Context, db *DB, ids []ID, opts ...ReadOption) ([]*T, error) {
+	r, err := readingOf(opts, "Eventual", "WithDeleted")
+	if err != nil {
+		return nil, e.fail("batch get", RowKey{}, err)
+	}
+	keys := make([]RowKey, len(ids))
+	for i, id := range ids {
+		if keys[i], err = e.m.keyOfID(id); err != nil {
+			return nil, e.fail("batch get", RowKey{}, fmt.Errorf("id %d: %w", i, err))
+		}
+	}
+	rows, err := db.batchGet(ctx, keys, !r.eventual)
+	if err != nil {
+		return nil, e.fail("batch get", RowKey{}, err)
+	}
+	list := make([]*T, len(ids))
+	now := time.Now()
+	for i, key := range keys {
+		item, ok := rows[key]
+		if !ok || !r.shows(item, now) {
+			continue
+		}
+		v, err := e.Decode(item)
+		if err != nil {
+			return nil, err
+		}
+		list[i] = &v
+	}
+	return list, nil
+}
+
+// maxBatchGet is DynamoDB's limit.
+const maxBatchGet = 100
+
+func (db *DB) batchGet(ctx context.Context, keys []RowKey, consistent bool) (map[RowKey]Item, error) {
+	rows := make(map[RowKey]Item, len(keys))
+	asked := make(map[RowKey]bool, len(keys))
+	var queue []Item
+	for _, key := range keys {
+		if !asked[key] {
+			asked[key] = true
+			queue = append(queue, key.Item())
+		}
+	}
+	for pause := newPause(); len(queue) > 0; {
+		n := min(len(queue), maxBatchGet)
+		out, err := db.client.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{
+			RequestItems: map[string]types.KeysAndAttributes{db.name: {Keys: queue[:n], ConsistentRead: &consistent}},
+		})
+		if err != nil {
+			return nil, err
+		}
+		for _, item := range out.Responses[db.name] {
+			rows[keyOfItem(item)] = item
+		}
+		left := out.UnprocessedKeys[db.name].Keys
+		queue = append(queue[n:], left...)
+		if len(left) > 0 {
+			if err := pause.wait(ctx); err != nil {
+				return nil, fmt.Errorf("%d keys were not read: %w", len(queue), err)
+			}
+		}
+	}
+	return rows, nil
+}

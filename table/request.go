@@ -1,0 +1,237 @@
+package table
+
+import (
+	"maps"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/insideout-go/insideout/idempotence"
+)
+
+// writeKind says under which condition a row is written.
+type writeKind uint8
+
+const (
+	writeSave writeKind = iota
+	writeCreate
+	writeDelete
+	writeRestore
+	writeListener // both upserts and removals
+)
+
+// Placeholders that are not slots.
+const (
+	keyAlias  = "#pk"
+	trueValue = ":true"
+	nowValue  = ":now"
+)
+
+// growing lets a command through only if the row's timestamp grows: the slot is slotTimestamp.
+const growing = "attribute_not_exists(#1) OR #1 < :1"
+
+// condition is the text for a kind; the numbers are slots.
+func (r *row) condition() string {
+	switch r.kind {
+	case writeCreate:
+		return "(attribute_not_exists(" + r.presence() + ") OR #5 = " + trueValue + " OR #6 <= " + nowValue + ") AND (" + growing + ")"
+	case writeDelete:
+		return "attribute_exists(" + r.presence() + ") AND attribute_not_exists(#5) AND (attribute_not_exists(#6) OR #6 > " + nowValue +
+			") AND (" + growing + ")"
+	case writeRestore:
+		return "#5 = " + trueValue + " AND (" + growing + ")"
+	case writeListener:
+		slot := strconv.Itoa(r.versionSlot())
+		return idempotence.LockCondition("#"+slot, ":"+slot)
+	}
+	return growing
+}
+
+// presence is the attribute that a row has if its owner lane was written. Where there are no other lanes, every row has a key; a
+// named lane writes no timestamp.
+func (r *row) presence() string {
+	if len(r.lanes) > 1 {
+		return "#1"
+	}
+	return keyAlias
+}
+
+func (r *row) needsKey() bool  { return r.needsNow() && len(r.lanes) == 1 }
+func (r *row) needsTrue() bool { return r.kind == writeCreate || r.kind == writeRestore }
+func (r *row) needsNow() bool  { return r.kind == writeCreate || r.kind == writeDelete }
+
+func (s *shape) versionSlot() int {
+	if s.lane > 0 {
+		return laneVersion
+	}
+	return slotVersion
+}
+
+// row is one write to one row, before it becomes a request: a value for each slot, nil where the attribute goes.
+type row struct {
+	*model
+	*shape
+	kind   writeKind
+	key    RowKey
+	values []types.AttributeValue
+	cond   []Cond // in addition to the condition of the kind
+	now    time.Time
+}
+
+func (m *model) newRow(kind writeKind, sh *shape, key RowKey) *row {
+	return &row{model: m, shape: sh, kind: kind, key: key, values: make([]types.AttributeValue, len(sh.names))}
+}
+
+// fill encodes the fields of a struct and the index keys that follow from them.
+func (r *row) fill(rv reflect.Value) error {
+	at := r.first
+	for _, i := range r.fields {
+		av, err := r.all[i].encodeFrom(rv)
+		if err != nil {
+			return invalid("%w", err)
+		}
+		r.values[at] = av
+		at++
+	}
+	if !r.indexed {
+		return nil
+	}
+	for _, x := range r.indexes {
+		attrs, err := x.attributes(rv)
+		if err != nil {
+			return err
+		}
+		at += copy(r.values[at:], attrs)
+	}
+	return nil
+}
+
+func (r *row) textKey() textKey {
+	k := textKey{kind: r.kind, lane: uint8(r.lane)}
+	if r.shape == &r.system {
+		k.lane = 255
+	}
+	for i, av := range r.values {
+		if av != nil {
+			k.mask[i/64] |= 1 << (i % 64)
+		}
+	}
+	return k
+}
+
+// text finds or makes the text of the request.
+func (r *row) text() *text {
+	key := r.textKey()
+	r.texts.mu.RLock()
+	t := r.texts.known[key]
+	r.texts.mu.RUnlock()
+	if t != nil {
+		return t
+	}
+	t = r.newText()
+	r.texts.mu.Lock()
+	if len(r.texts.known) < maxTexts {
+		r.texts.known[key] = t
+	}
+	r.texts.mu.Unlock()
+	return t
+}
+
+// newText writes SET for what is present and REMOVE for what is not.
+func (r *row) newText() *text {
+	t := &text{condition: r.condition(), names: make(map[string]string, len(r.values)+1)}
+	var set, remove strings.Builder
+	for i, av := range r.values {
+		t.names[r.aliases[i].name] = r.names[i]
+		if av == nil {
+			separate(&remove, "REMOVE ")
+			remove.WriteString(r.aliases[i].name)
+			continue
+		}
+		separate(&set, "SET ")
+		set.WriteString(r.aliases[i].name + " = " + r.aliases[i].value)
+	}
+	if set.Len() > 0 && remove.Len() > 0 {
+		set.WriteByte(' ')
+	}
+	t.update = set.String() + remove.String()
+	if r.needsKey() {
+		t.names[keyAlias] = attrPK
+	}
+	return t
+}
+
+func separate(b *strings.Builder, clause string) {
+	if b.Len() == 0 {
+		b.WriteString(clause)
+		return
+	}
+	b.WriteString(", ")
+}
+
+// parts are what UpdateItem and a transaction's Update have in common.
+type parts struct {
+	update, condition string
+	names             map[string]string
+	values            Item
+}
+
+func (r *row) parts() (parts, error) {
+	t := r.text()
+	p := parts{update: t.update, condition: t.condition, names: t.names, values: make(Item, len(r.values)+2)}
+	for i, av := range r.values {
+		if av != nil {
+			p.values[r.aliases[i].value] = av
+		}
+	}
+	if r.needsTrue() {
+		p.values[trueValue] = &types.AttributeValueMemberBOOL{Value: true}
+	}
+	if r.needsNow() {
+		p.values[nowValue] = number(r.now.Unix())
+	}
+	if len(r.cond) == 0 {
+		return p, nil
+	}
+	b := &builder{model: r.model, names: maps.Clone(t.names), values: p.values, prefix: "c"}
+	extra, err := b.all(r.cond)
+	if err != nil {
+		return parts{}, err
+	}
+	p.condition, p.names = "("+t.condition+") AND "+extra, b.names
+	return p, nil
+}
+
+// input is the whole request.
+func (r *row) input(table string) (*dynamodb.UpdateItemInput, error) {
+	p, err := r.parts()
+	if err != nil {
+		return nil, err
+	}
+	return &dynamodb.UpdateItemInput{
+		TableName:                           &table,
+		Key:                                 r.key.Item(),
+		UpdateExpression:                    &p.update,
+		ConditionExpression:                 &p.condition,
+		ExpressionAttributeNames:            p.names,
+		ExpressionAttributeValues:           p.values,
+		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+	}, nil
+}
+
+func number(n int64) types.AttributeValue {
+	return &types.AttributeValueMemberN{Value: strconv.FormatInt(n, 10)}
+}
+
+func stringOrNil(s string) types.AttributeValue {
+	if s == "" {
+		return nil
+	}
+	return &types.AttributeValueMemberS{Value: s}
+}
+
+func yes() types.AttributeValue { return &types.AttributeValueMemberBOOL{Value: true} }

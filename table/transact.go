@@ -1,0 +1,120 @@
+package table
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+)
+
+// maxTransact is DynamoDB's limit.
+const maxTransact = 100
+
+// TransactError says which operations of a Transact stood in the way. None has been written.
+type TransactError struct {
+	Reasons []TransactReason
+	Err     error
+}
+
+// TransactReason is why one operation stopped a transaction.
+type TransactReason struct {
+	Op      int    // its index
+	Key     RowKey // its row
+	Code    string // DynamoDB's: "ConditionalCheckFailed", "TransactionConflict", …
+	Current Item   // the row as it stood when a condition failed
+}
+
+func (e *TransactError) Error() string {
+	var b strings.Builder
+	b.WriteString("table: the transaction was cancelled")
+	for _, r := range e.Reasons {
+		fmt.Fprintf(&b, "; operation %d on %q %q: %s", r.Op, r.Key.PK, r.Key.SK, r.Code)
+	}
+	return b.String()
+}
+
+// Unwrap is the client's error.
+func (e *TransactError) Unwrap() error { return e.Err }
+
+// Transact writes up to 100 rows, all or none. Unlike in a Batch each write is what Save does, so that timestamps grow. Two operations on one
+// row are an error. If it is cancelled for another reason than a timestamp, the error is a *TransactError.
+func (db *DB) Transact(ctx context.Context, ops ...Op) error {
+	if len(ops) == 0 || len(ops) > maxTransact {
+		return invalid("a transaction has 1 to %d operations, and %d were given", maxTransact, len(ops))
+	}
+	if len(lastOf(ops)) < len(ops) {
+		return invalid("two operations of the transaction write one row")
+	}
+	rows := make([]*row, len(ops))
+	for i, o := range ops {
+		var err error
+		if rows[i], err = o.row(ctx, db); err != nil {
+			return err
+		}
+	}
+	for range maxAttempts {
+		canceled, err := db.transact(ctx, rows)
+		if canceled == nil {
+			return err
+		}
+		if !grow(rows, canceled.CancellationReasons) {
+			return transactError(rows, canceled)
+		}
+	}
+	return &Error{Op: "transact", Model: rows[0].name, Err: ErrConflict, again: true}
+}
+
+func (db *DB) transact(ctx context.Context, rows []*row) (*types.TransactionCanceledException, error) {
+	in := &dynamodb.TransactWriteItemsInput{TransactItems: make([]types.TransactWriteItem, len(rows))}
+	for i, r := range rows {
+		p, err := r.parts()
+		if err != nil {
+			return nil, err
+		}
+		in.TransactItems[i].Update = &types.Update{
+			TableName:                           &db.name,
+			Key:                                 r.key.Item(),
+			UpdateExpression:                    &p.update,
+			ConditionExpression:                 &p.condition,
+			ExpressionAttributeNames:            p.names,
+			ExpressionAttributeValues:           p.values,
+			ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+		}
+	}
+	_, err := db.client.TransactWriteItems(ctx, in)
+	if canceled, ok := errors.AsType[*types.TransactionCanceledException](err); ok {
+		return canceled, nil
+	}
+	return nil, err
+}
+
+// grow gives rows with a later timestamp the next one after it. It is false if anything else stopped the transaction.
+func grow(rows []*row, reasons []types.CancellationReason) bool {
+	grown := false
+	for i, reason := range reasons {
+		switch {
+		case i >= len(rows) || reason.Code == nil || *reason.Code == "None":
+		case *reason.Code != "ConditionalCheckFailed" || rows[i].verdict(reason.Item) != nil:
+			return false
+		default:
+			next := max(time.Now().UnixMilli(), storedTimestamp(reason.Item)+1, rows[i].now.UnixMilli()+1)
+			rows[i].stamp(time.UnixMilli(next))
+			grown = true
+		}
+	}
+	return grown
+}
+
+func transactError(rows []*row, canceled *types.TransactionCanceledException) error {
+	e := &TransactError{Err: canceled}
+	for i, reason := range canceled.CancellationReasons {
+		if i < len(rows) && reason.Code != nil && *reason.Code != "None" {
+			e.Reasons = append(e.Reasons, TransactReason{Op: i, Key: rows[i].key, Code: *reason.Code, Current: reason.Item})
+		}
+	}
+	return e
+}

@@ -1,0 +1,202 @@
+package table
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/insideout-go/insideout/idempotence"
+)
+
+// How long tombstones stay. A listener's must outlast the latest older event that may still come: the retention of the source and
+// the time that faults take to be resubmitted.
+const (
+	deletedFor  = 11 * Day
+	removedFor  = 33 * Day
+	maxAttempts = 10
+)
+
+// WriteOption changes one write.
+type WriteOption func(*writeOptions)
+
+type writeOptions struct {
+	conds []Cond
+	lane  idempotence.Lane
+}
+
+// If adds conditions that the stored row must meet; ErrConflict otherwise. It is for commands: a listener's write has no
+// other condition than the lock, or views would depend on the order of events.
+func If(conds ...Cond) WriteOption {
+	return func(o *writeOptions) { o.conds = append(o.conds, conds...) }
+}
+
+// InLane makes a listener write one named lane of the row, and nothing else. See Def.Lane.
+func InLane(lane string) WriteOption {
+	return func(o *writeOptions) { o.lane = idempotence.Lane(lane) }
+}
+
+func writeOptionsOf(opts []WriteOption) writeOptions {
+	var o writeOptions
+	for _, opt := range opts {
+		opt(&o)
+	}
+	return o
+}
+
+// commandRow is a command's write with its stamps.
+func (db *DB) commandRow(ctx context.Context, m *model, kind writeKind, sh *shape, key RowKey, opts []WriteOption) (*row, error) {
+	o := writeOptionsOf(opts)
+	if o.lane != "" {
+		return nil, invalid("InLane is for listeners: a command writes the whole row")
+	}
+	r := m.newRow(kind, sh, key)
+	r.cond = o.conds
+	r.values[slotDiscriminator] = &types.AttributeValueMemberS{Value: m.name}
+	r.values[slotBy] = stringOrNil(userOf(ctx))
+	r.values[slotRegion] = stringOrNil(db.region)
+	r.stamp(time.Now())
+	return r, nil
+}
+
+// stamp sets what depends on the time of a command.
+func (r *row) stamp(now time.Time) {
+	r.now = now
+	r.values[slotTimestamp] = number(now.UnixMilli())
+	switch {
+	case r.kind == writeDelete:
+		r.values[slotDeleted] = yes()
+		r.values[slotTTL] = number(now.Add(deletedFor).Unix())
+	case r.retain > 0:
+		r.values[slotTTL] = number(now.Add(r.retain).Unix())
+	}
+}
+
+// command writes until the row's timestamp grows: a row that has a later one than the clock gets the next millisecond after it.
+// The stored timestamp comes with the failed condition, so nothing is read.
+func (db *DB) command(ctx context.Context, r *row) error {
+	for attempt := range maxAttempts {
+		in, err := r.input(db.name)
+		if err != nil {
+			return err
+		}
+		_, err = db.client.UpdateItem(ctx, in)
+		failed, ok := errors.AsType[*types.ConditionalCheckFailedException](err)
+		if !ok {
+			return err
+		}
+		if verdict := r.verdict(failed.Item); verdict != nil {
+			return &Error{Err: verdict, Current: failed.Item}
+		}
+		next := max(time.Now().UnixMilli(), storedTimestamp(failed.Item)+1, r.now.UnixMilli()+1)
+		db.log.DebugContext(ctx, "table: row changed meanwhile, trying again", "model", r.name, "attempt", attempt+1)
+		r.stamp(time.UnixMilli(next))
+	}
+	return &Error{Err: ErrConflict, again: true}
+}
+
+// verdict says why a condition failed, or nil if only the timestamp was in the way.
+func (r *row) verdict(stored Item) error {
+	visible := len(stored) > 0 && shown(stored, r.now)
+	switch {
+	case r.kind == writeCreate && visible:
+		return ErrExists
+	case r.kind == writeDelete && !visible:
+		return ErrNotFound
+	case r.kind == writeRestore && !isTrue(stored[attrDeleted]):
+		return ErrNotFound
+	case len(stored) == 0 && len(r.cond) > 0, len(stored) > 0 && storedTimestamp(stored) < r.now.UnixMilli():
+		return ErrConflict
+	}
+	return nil
+}
+
+func storedTimestamp(item Item) int64 {
+	n, ok := item[attrTimestamp].(*types.AttributeValueMemberN)
+	if !ok {
+		return 0
+	}
+	ms, _ := strconv.ParseInt(n.Value, 10, 64)
+	return ms
+}
+
+// laneNamed finds the lane that a listener writes.
+func (m *model) laneNamed(name idempotence.Lane) (*lanePlan, error) {
+	for _, l := range m.lanes {
+		if l.name == name {
+			return l, nil
+		}
+	}
+	return nil, invalid("%s has no lane %q: add it to the definition with d.Lane", m.name, name)
+}
+
+// listenerRow is a listener's write, without fields.
+func (db *DB) listenerRow(m *model, key RowKey, ver idempotence.Version, opts []WriteOption) (*row, error) {
+	o := writeOptionsOf(opts)
+	if len(o.conds) > 0 {
+		return nil, invalid("If is for commands: a listener's write has no other condition than the lock")
+	}
+	if err := ver.Valid(); err != nil {
+		return nil, invalid("%w", err)
+	}
+	l, err := m.laneNamed(o.lane)
+	if err != nil {
+		return nil, err
+	}
+	r := m.newRow(writeListener, &l.shape, key)
+	r.values[r.versionSlot()] = &types.AttributeValueMemberS{Value: string(ver)}
+	if l.shape.lane > 0 {
+		r.values[laneLatched] = yes()
+		return r, nil
+	}
+	r.values[slotDiscriminator] = &types.AttributeValueMemberS{Value: m.name}
+	r.values[slotTimestamp] = number(ver.Time().UnixMilli())
+	r.values[slotRegion] = stringOrNil(db.region)
+	r.values[slotLatched] = yes()
+	return r, nil
+}
+
+// remove turns a listener's write into a tombstone. Its time to live counts from now where the event is old: a tombstone that is
+// swept at once could not stop the events that it is there to stop.
+func (r *row) remove(ver idempotence.Version) {
+	if r.lane > 0 {
+		r.values[laneDeleted] = yes()
+		return
+	}
+	from := ver.Time()
+	if now := time.Now(); now.After(from) {
+		from = now
+	}
+	r.values[slotDeleted] = yes()
+	r.values[slotTTL] = number(from.Add(removedFor).Unix())
+}
+
+// listen sends a listener's write. A failed lock is old news, and a success.
+func (db *DB) listen(ctx context.Context, r *row, ver idempotence.Version) (idempotence.Outcome, error) {
+	in, err := r.input(db.name)
+	if err != nil {
+		return 0, err
+	}
+	_, err = db.client.UpdateItem(ctx, in)
+	failed, ok := errors.AsType[*types.ConditionalCheckFailedException](err)
+	if !ok {
+		if err != nil {
+			return 0, err
+		}
+		return idempotence.Applied, nil
+	}
+	attr := r.names[r.versionSlot()]
+	switch stored := failed.Item[attr].(type) {
+	case *types.AttributeValueMemberS:
+		if outcome := idempotence.Classify(idempotence.Version(stored.Value), ver); outcome != idempotence.Applied {
+			return outcome, nil
+		}
+	case nil:
+		if failed.Item == nil { // an endpoint that does not return the row: the lock held, and that is all there is to know
+			return idempotence.Stale, nil
+		}
+	}
+	return 0, invalid("attribute %q holds no version, so that no write can ever be newer", attr)
+}
