@@ -1,0 +1,240 @@
+package views
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/insideout-go/insideout"
+	"github.com/insideout-go/insideout/idempotence"
+	"github.com/insideout-go/insideout/table"
+)
+
+// delivery is an event on its way in, with what is known of where it comes from.
+type delivery struct {
+	event   insideout.Event
+	raw     []byte // the event's JSON, made when it is needed if it did not come with it
+	version idempotence.Version
+	wrong   error  // why the record is no event
+	id      string // of the record, where it is no event
+	at      time.Time
+	record  any // the source record as it was delivered; nil in process
+}
+
+// json returns the event's JSON.
+func (d *delivery) json() ([]byte, error) {
+	if d.raw == nil {
+		raw, err := d.event.MarshalJSON()
+		if err != nil {
+			return nil, err
+		}
+		d.raw = raw
+	}
+	return d.raw, nil
+}
+
+// batch is the work on one delivery of events.
+type batch struct {
+	*Listener
+	deliveries []delivery
+	lanes      map[laneKey]*laneWork
+	rows       [][]*laneWork // by row, so that each is written by one worker
+	rowIndex   map[table.RowKey]int
+
+	mu     sync.Mutex // guards what follows while workers run
+	stats  Stats
+	failed map[int]error
+	faults []faultOf
+}
+
+// laneKey names what is written as one: a lane of a row.
+type laneKey struct {
+	key  table.RowKey
+	lane idempotence.Lane
+}
+
+// laneWork is what a batch has for one lane of a row.
+type laneWork struct {
+	laneKey
+	mutations []mutation
+	done      bool // one of them was written, whatever its outcome
+}
+
+func newBatch(l *Listener, deliveries []delivery) *batch {
+	return &batch{
+		Listener: l, deliveries: deliveries, failed: map[int]error{},
+		lanes: map[laneKey]*laneWork{}, rowIndex: map[table.RowKey]int{},
+	}
+}
+
+// take routes an event, maps it, and puts the mutations where they belong.
+func (b *batch) take(i int) {
+	d := &b.deliveries[i]
+	if d.wrong != nil {
+		b.judge(i, "", d.wrong, poison)
+		return
+	}
+	rules, err := b.admit(d)
+	if err != nil {
+		b.judge(i, "", err, poison)
+		return
+	}
+	if len(rules) == 0 {
+		b.stats.Skipped++
+		return
+	}
+	for _, r := range rules {
+		m, err := safely(func() (mutation, error) { return r.prepare(d, b.Listener) })
+		if err != nil {
+			b.judge(i, r.name, err, judgeMapper(err))
+			continue
+		}
+		m.rule, m.source, m.version = r, i, d.version
+		b.put(m)
+	}
+}
+
+var errNoType = errors.New("views: the event has no type")
+
+// admit returns the rules for an event, none if it is not for this listener.
+func (b *batch) admit(d *delivery) ([]*rule, error) {
+	if d.event.Type == "" {
+		return nil, errNoType
+	}
+	rules := b.routes[d.event.Type]
+	own := b.opts.Source != "" && d.event.Tags[insideout.TagSource] == b.opts.Source
+	if len(rules) == 0 || own || d.event.Skipped() {
+		return nil, nil
+	}
+	var err error
+	if d.version, err = idempotence.VersionOf(d.event); err != nil {
+		return nil, err
+	}
+	if ahead := time.Until(d.event.Timestamp); ahead > b.opts.MaxSkew {
+		return nil, fmt.Errorf("views: the event's timestamp is %s ahead of the clock, more than %s", ahead.Round(time.Second), b.opts.MaxSkew)
+	}
+	return rules, nil
+}
+
+// put adds a mutation to the work on its lane.
+func (b *batch) put(m mutation) {
+	id := laneKey{m.key, m.rule.lane}
+	work := b.lanes[id]
+	if work == nil {
+		work = &laneWork{laneKey: id}
+		b.lanes[id] = work
+		row, ok := b.rowIndex[m.key]
+		if !ok {
+			row = len(b.rows)
+			b.rowIndex[m.key], b.rows = row, append(b.rows, nil)
+		}
+		b.rows[row] = append(b.rows[row], work)
+	}
+	work.mutations = append(work.mutations, m)
+}
+
+// judge notes what becomes of an event that cannot be applied.
+func (b *batch) judge(source int, pipeline string, err error, v verdict) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch v {
+	case skip:
+		b.stats.Skipped++
+	case retry:
+		b.fail(source, err)
+	default:
+		b.faults = append(b.faults, faultOf{source: source, pipeline: pipeline, err: err})
+	}
+}
+
+// fail notes that the event must come again. The caller holds mu.
+func (b *batch) fail(source int, err error) {
+	if b.failed[source] == nil {
+		b.failed[source] = err
+	}
+}
+
+// write makes the writes, each row by one worker.
+func (b *batch) write(ctx context.Context) {
+	b.each(len(b.rows), func(row int) {
+		for _, work := range b.rows[row] {
+			b.writeLane(ctx, work)
+		}
+	})
+}
+
+// each runs f for 0 to n-1 with a bounded number of workers.
+func (b *batch) each(n int, f func(int)) {
+	var next sync.Mutex
+	taken := 0
+	take := func() (int, bool) {
+		next.Lock()
+		defer next.Unlock()
+		taken++
+		return taken - 1, taken <= n
+	}
+	var workers sync.WaitGroup
+	for range min(n, b.opts.Workers) {
+		workers.Go(func() {
+			for i, ok := take(); ok; i, ok = take() {
+				f(i)
+			}
+		})
+	}
+	workers.Wait()
+}
+
+// writeLane writes the greatest version of the lane. The others need no write: the lane ends with the greatest, in whatever order
+// they are written. If the table refuses that one for good it is a fault, and the next one takes its place.
+func (b *batch) writeLane(ctx context.Context, work *laneWork) {
+	slices.SortFunc(work.mutations, func(x, y mutation) int { // of one event, the first rule wins
+		return cmp.Or(cmp.Compare(y.version, x.version), cmp.Compare(x.rule.place, y.rule.place))
+	})
+	for i, m := range work.mutations {
+		if err := ctx.Err(); err != nil {
+			b.failAll(work.mutations[i:], err)
+			return
+		}
+		outcome, err := safely(func() (idempotence.Outcome, error) { return m.write(ctx) })
+		b.count(outcome, err, len(work.mutations)-i-1)
+		if err == nil {
+			work.done = true
+			return
+		}
+		if judgeWrite(err) == retry {
+			b.failAll(work.mutations[i:], err)
+			return
+		}
+		b.judge(m.source, m.rule.name, err, poison)
+	}
+}
+
+func (b *batch) count(outcome idempotence.Outcome, err error, superseded int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.stats.Writes++
+	if err != nil {
+		return
+	}
+	b.stats.Coalesced += int64(superseded)
+	switch outcome {
+	case idempotence.Applied:
+		b.stats.Applied++
+	case idempotence.Duplicate:
+		b.stats.Duplicate++
+	default:
+		b.stats.Stale++
+	}
+}
+
+func (b *batch) failAll(mutations []mutation, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, m := range mutations {
+		b.fail(m.source, err)
+	}
+}

@@ -1,0 +1,132 @@
+package views
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/insideout-go/insideout"
+	"github.com/insideout-go/insideout/idempotence"
+)
+
+// faultOf is an event that cannot be applied, ever, with the reason.
+type faultOf struct {
+	source   int
+	pipeline string // empty if no rule got the event
+	err      error
+}
+
+// faultError is the member "err" of a fault event.
+type faultError struct {
+	Name    string `json:"name"`
+	Message string `json:"message"`
+	Stack   string `json:"stack"`
+}
+
+// unitOfWork is the member "uow" of a fault event: what was being worked on.
+type unitOfWork struct {
+	Record any              `json:"record,omitempty"`
+	Event  *insideout.Event `json:"event,omitempty"`
+}
+
+// publishFaults sends the fault events of the batch, at its end. An event of which the fault is not out must come again.
+func (b *batch) publishFaults(ctx context.Context) {
+	if len(b.faults) == 0 {
+		return
+	}
+	slices.SortStableFunc(b.faults, func(x, y faultOf) int { // workers find them in any order
+		return cmp.Or(cmp.Compare(x.source, y.source), strings.Compare(x.pipeline, y.pipeline))
+	})
+	if b.opts.Faults == nil {
+		for _, f := range b.faults {
+			b.fail(f.source, f.err)
+		}
+		return
+	}
+	var events []insideout.Event
+	var sources []int
+	for _, f := range b.faults {
+		e, err := b.faultEvent(f)
+		if err != nil {
+			b.fail(f.source, errors.Join(f.err, err))
+			continue
+		}
+		events, sources = append(events, e), append(sources, f.source)
+	}
+	failed := failures(b.opts.Faults.Publish(ctx, events), len(events))
+	for i, source := range sources {
+		if err := failed[i]; err != nil {
+			b.fail(source, fmt.Errorf("views: the fault event could not be published: %w", err))
+			continue
+		}
+		b.stats.Faults++
+	}
+}
+
+// faultEvent makes the fault event. Its id depends on the event, or on the record that is none, and on the rule, so that a
+// fault that is published again is known as the same.
+func (b *batch) faultEvent(f faultOf) (insideout.Event, error) {
+	d := &b.deliveries[f.source]
+	e := insideout.Event{
+		ID:           idempotence.ID("insideout/views/fault", cmp.Or(d.event.ID, d.id), f.pipeline),
+		Type:         insideout.TypeFault,
+		Timestamp:    d.event.Timestamp,
+		PartitionKey: cmp.Or(d.event.PartitionKey, d.event.ID, d.id),
+		Tags: insideout.Tags{
+			insideout.TagFunction: cmp.Or(b.opts.Name, unknown),
+			insideout.TagPipeline: cmp.Or(f.pipeline, unknown),
+			insideout.TagSource:   cmp.Or(b.opts.Source, unknown),
+		},
+	}
+	if e.Timestamp.IsZero() {
+		e.Timestamp = d.at
+	}
+	if e.Timestamp.IsZero() {
+		e.Timestamp = time.UnixMilli(0)
+	}
+	if err := e.SetBody("err", describe(f.err)); err != nil {
+		return e, err
+	}
+	work := unitOfWork{Record: d.record}
+	if d.wrong == nil {
+		work.Event = &d.event
+	}
+	return e, e.SetBody("uow", work)
+}
+
+func describe(err error) faultError {
+	name := fmt.Sprintf("%T", err)
+	if v, ok := errors.AsType[*verdictError](err); ok {
+		name = fmt.Sprintf("%T", v.err)
+	}
+	if _, ok := errors.AsType[*panicError](err); ok {
+		name = "panic"
+	}
+	return faultError{Name: name, Message: err.Error()}
+}
+
+// decodeEvent reads an event that came as JSON. An envelope of EventBridge is opened, which is what a queue gets that is a
+// target of a rule. What the event does not say of its id is taken from where it came.
+func decodeEvent(raw []byte, id string) delivery {
+	d := delivery{raw: raw, id: id}
+	if d.wrong = json.Unmarshal(raw, &d.event); d.wrong != nil {
+		d.event, d.raw = insideout.Event{}, nil
+		return d
+	}
+	if detail := d.event.Body["detail"]; detail != nil && d.event.Type == "" && d.event.Body["detail-type"] != nil {
+		inner := decodeEvent(detail, cmp.Or(d.event.ID, id))
+		if inner.event.ID == "" {
+			inner.id = cmp.Or(d.event.ID, id)
+		}
+		return inner
+	}
+	if d.event.ID == "" && id != "" {
+		d.event.ID, d.raw = id, nil
+	}
+	return d
+}

@@ -1,0 +1,185 @@
+package views
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/insideout-go/insideout"
+	"github.com/insideout-go/insideout/table"
+)
+
+// Faults takes the fault events of a listener. Every publisher of package cdc is one.
+type Faults interface {
+	// Publish returns nil when every event is out. An error that has a method Failed() []int names the events that are
+	// not; any other error means that none may be.
+	Publish(ctx context.Context, events []insideout.Event) error
+}
+
+// Options are what the rules of a listener share. The zero value and nil are fine.
+type Options struct {
+	// Name is the tag "functionname" of fault events: the function to which a fault is resubmitted. Default: "undefined".
+	Name string
+
+	// Source is the name of this service. Events with it in their tag "source" are this service's own and are ignored.
+	// Default: no event is.
+	Source string
+
+	// Workers is how many rows are written at a time. Default: 16.
+	Workers int
+
+	// Faults takes a fault event for each event that cannot be applied, ever. Default: none; such events are then reported as
+	// failed, again and again, which blocks a stream until they are too old.
+	Faults Faults
+
+	// MaxSkew is how far the timestamp of an event may be ahead of the clock. An event from the far future would win over
+	// all others until then, so it is a fault. Default: one hour.
+	MaxSkew time.Duration
+
+	// OnBatch is called with the counts of each batch and must be safe for concurrent use. Default: nothing.
+	OnBatch func(Stats)
+}
+
+const (
+	defaultWorkers = 16
+	defaultSkew    = time.Hour
+	unknown        = "undefined" // the value of tags that are not known
+)
+
+// Part is a rule of a listener, or its *Options.
+type Part interface {
+	apply(*Listener) error
+}
+
+func (o *Options) apply(l *Listener) error {
+	if o == nil {
+		return nil
+	}
+	if l.given {
+		return errors.New("views: more than one Options")
+	}
+	l.opts, l.given = *o, true
+	return nil
+}
+
+// Stats counts what a listener did. An event counts once as In; what becomes of it counts for each rule that is for it.
+type Stats struct {
+	In         int64 // events taken in
+	Applied    int64 // writes that changed a row
+	Stale      int64 // writes that came after a newer one
+	Duplicate  int64 // writes that had been made before
+	Coalesced  int64 // writes that were not made, since the same batch had a newer one for the same row
+	Skipped    int64 // events of no rule, of this service itself, for tests, or skipped by their mapper
+	Faults     int64 // fault events that are out
+	Failed     int64 // events to be delivered again
+	Writes     int64 // requests that write, of roll-ups too
+	Reads      int64 // requests that read: of roll-ups only
+	RolledUp   int64 // totals that were written
+	Conflicted int64 // totals that another listener wrote in between, so that they were made anew
+}
+
+func (s *Stats) add(o Stats) {
+	s.In += o.In
+	s.Applied += o.Applied
+	s.Stale += o.Stale
+	s.Duplicate += o.Duplicate
+	s.Coalesced += o.Coalesced
+	s.Skipped += o.Skipped
+	s.Faults += o.Faults
+	s.Failed += o.Failed
+	s.Writes += o.Writes
+	s.Reads += o.Reads
+	s.RolledUp += o.RolledUp
+	s.Conflicted += o.Conflicted
+}
+
+// Listener folds events into the rows of a table by its rules. It is safe for concurrent use, and any number of listeners may
+// work on the same rows.
+type Listener struct {
+	db      *table.DB
+	opts    Options
+	given   bool
+	rules   []*rule
+	routes  map[string][]*rule // by whole event type
+	rollups []*rollup
+
+	mu    sync.Mutex
+	stats Stats
+}
+
+// New returns a listener that writes to db what the rules among parts make of events. It needs at least one rule; the error
+// lists every mistake.
+func New(db *table.DB, parts ...Part) (*Listener, error) {
+	l := &Listener{db: db, routes: map[string][]*rule{}}
+	var faults []error
+	if db == nil {
+		faults = append(faults, errors.New("views: no table"))
+	}
+	for i, part := range parts {
+		if part == nil {
+			faults = append(faults, fmt.Errorf("views: part %d is nil", i))
+			continue
+		}
+		faults = append(faults, part.apply(l))
+	}
+	if len(l.rules) == 0 {
+		faults = append(faults, errors.New("views: no rules: a listener needs Upsert or Remove"))
+	}
+	for _, r := range l.rollups {
+		faults = append(faults, r.check(l))
+	}
+	if err := errors.Join(faults...); err != nil {
+		return nil, err
+	}
+	if l.opts.Workers <= 0 {
+		l.opts.Workers = defaultWorkers
+	}
+	if l.opts.MaxSkew <= 0 {
+		l.opts.MaxSkew = defaultSkew
+	}
+	return l, nil
+}
+
+// Stats returns the counts of all batches that are done.
+func (l *Listener) Stats() Stats {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.stats
+}
+
+// Handle applies a batch of events. It returns nil when each one is applied, has nothing to say to this listener, or is out as a
+// fault event; otherwise a [*BatchError] names those that must be delivered again. Deliver again what you like: events
+// that were applied before change nothing.
+//
+// The events and what they refer to must not be changed meanwhile.
+func (l *Listener) Handle(ctx context.Context, events []insideout.Event) error {
+	deliveries := make([]delivery, len(events))
+	for i, e := range events {
+		deliveries[i] = delivery{event: e}
+	}
+	if failed := l.process(ctx, deliveries); len(failed) > 0 {
+		return &BatchError{Errors: failed}
+	}
+	return nil
+}
+
+// process takes a batch through all steps and returns the reasons of those that must be delivered again.
+func (l *Listener) process(ctx context.Context, deliveries []delivery) map[int]error {
+	b := newBatch(l, deliveries)
+	for i := range deliveries {
+		b.take(i)
+	}
+	b.write(ctx)
+	b.rollUp(ctx)
+	b.publishFaults(ctx)
+	b.stats.In, b.stats.Failed = int64(len(deliveries)), int64(len(b.failed))
+	l.mu.Lock()
+	l.stats.add(b.stats)
+	l.mu.Unlock()
+	if l.opts.OnBatch != nil {
+		l.opts.OnBatch(b.stats)
+	}
+	return b.failed
+}

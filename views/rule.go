@@ -1,0 +1,173 @@
+package views
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/insideout-go/insideout"
+	"github.com/insideout-go/insideout/idempotence"
+	"github.com/insideout-go/insideout/table"
+)
+
+// Types are whole event types, such as "order-placed".
+type Types []string
+
+// On lists the event types that a rule is for. They match as a whole: "order-placed" is not "order-placed-late".
+func On(types ...string) Types { return slices.Clone(types) }
+
+// RuleOption is an option of [Upsert] and [Remove].
+type RuleOption struct{ lane idempotence.Lane }
+
+// InLane makes the rule write a named lane of the row instead of the unnamed one: its attributes, its version and its
+// tombstone. The model declares the lane and its attributes. Each source of a row needs a lane of its own.
+func InLane(lane idempotence.Lane) RuleOption { return RuleOption{lane} }
+
+// rule makes mutations of events.
+type rule struct {
+	name  string // the pipeline in faults
+	verb  string
+	model any // for roll-ups: the model whose rows it writes
+	label string
+	types Types
+	lane  idempotence.Lane
+	place int // among the rules, in the order of their definition
+	wrong error
+
+	// prepare maps the event to a write of a row. It does no I/O.
+	prepare func(d *delivery, l *Listener) (mutation, error)
+}
+
+// mutation is a write that is ready to be made.
+type mutation struct {
+	rule    *rule
+	source  int // the delivery
+	key     table.RowKey
+	version idempotence.Version
+	write   func(context.Context) (idempotence.Outcome, error)
+}
+
+func (r *rule) apply(l *Listener) error {
+	if r.wrong != nil {
+		return r.wrong
+	}
+	var faults []error
+	if len(r.types) == 0 {
+		faults = append(faults, fmt.Errorf("views: the rule %q is for no event type", r.label))
+	}
+	r.place, r.name = len(l.rules), r.label
+	for n := 2; slices.ContainsFunc(l.rules, func(o *rule) bool { return o.name == r.name }); n++ {
+		r.name = fmt.Sprintf("%s-%d", r.label, n)
+	}
+	l.rules = append(l.rules, r)
+	for i, t := range r.types {
+		switch {
+		case t == "":
+			faults = append(faults, fmt.Errorf("views: the rule %q is for an empty event type", r.label))
+		case slices.Contains(r.types[:i], t):
+			faults = append(faults, fmt.Errorf("views: the rule %q is twice for the event type %q", r.label, t))
+		}
+		l.routes[t] = append(l.routes[t], r)
+	}
+	return errors.Join(append(faults, r.lane.Valid())...)
+}
+
+// Upsert is the rule that writes a row of the model for each event of the types. f makes the row of an event; E is [insideout.Event], or
+// any type into which the JSON of the event is decoded, such as a struct with the members that this service needs.
+//
+// The row replaces the one before as a whole if the event is newer, and otherwise changes nothing: one conditional write, and no read. f
+// must therefore be a function of the event alone. It may return [Skip], [Retry] or [Poison]; any other error, and a
+// panic, is poison.
+func Upsert[E, T any](m table.Model[T], on Types, f func(E) (T, error), opts ...RuleOption) Part {
+	if m == nil || f == nil {
+		return &rule{wrong: errors.New("views: Upsert needs a model and a mapper")}
+	}
+	r := newRule("upsert", m, m.Name(), on, opts)
+	options := writeOptions(r.lane)
+	r.prepare = func(d *delivery, l *Listener) (mutation, error) {
+		e, err := decodeAs[E](d)
+		if err != nil {
+			return mutation{}, err
+		}
+		v, err := f(e)
+		if err != nil {
+			return mutation{}, err
+		}
+		key, err := m.RowKey(v)
+		if err != nil {
+			return mutation{}, err
+		}
+		version := d.version
+		return mutation{key: key, write: func(ctx context.Context) (idempotence.Outcome, error) {
+			return m.Upsert(ctx, l.db, v, version, options...)
+		}}, nil
+	}
+	return r
+}
+
+// Remove is the rule that deletes a row of the model for each event of the types: it leaves a tombstone, so that an older event that comes
+// later does not bring the row back. The row need not be there yet. f tells the row's id: the id of a node, [table.Of]
+// for an edge. Otherwise it is as for [Upsert].
+func Remove[E, T any](m table.Model[T], on Types, f func(E) (table.ID, error), opts ...RuleOption) Part {
+	if m == nil || f == nil {
+		return &rule{wrong: errors.New("views: Remove needs a model and a mapper")}
+	}
+	r := newRule("remove", m, m.Name(), on, opts)
+	options := writeOptions(r.lane)
+	r.prepare = func(d *delivery, l *Listener) (mutation, error) {
+		e, err := decodeAs[E](d)
+		if err != nil {
+			return mutation{}, err
+		}
+		id, err := f(e)
+		if err != nil {
+			return mutation{}, err
+		}
+		key, err := m.KeyOf(id)
+		if err != nil {
+			return mutation{}, err
+		}
+		version := d.version
+		return mutation{key: key, write: func(ctx context.Context) (idempotence.Outcome, error) {
+			return m.Remove(ctx, l.db, id, version, options...)
+		}}, nil
+	}
+	return r
+}
+
+func newRule(verb string, model any, name string, on Types, opts []RuleOption) *rule {
+	r := &rule{verb: verb, model: model, label: verb + "-" + name, types: slices.Clone(on)}
+	for _, o := range opts {
+		r.lane = o.lane
+	}
+	if r.lane != "" {
+		r.label += "-" + string(r.lane)
+	}
+	return r
+}
+
+func writeOptions(lane idempotence.Lane) []table.WriteOption {
+	if lane == "" {
+		return nil
+	}
+	return []table.WriteOption{table.InLane(string(lane))}
+}
+
+// decodeAs gives the event to a mapper in its own terms.
+func decodeAs[E any](d *delivery) (E, error) {
+	var e E
+	if whole, ok := any(&e).(*insideout.Event); ok {
+		*whole = d.event
+		return e, nil
+	}
+	raw, err := d.json()
+	if err != nil {
+		return e, err
+	}
+	if err := json.Unmarshal(raw, &e); err != nil {
+		return e, fmt.Errorf("views: the event does not fit %T: %w", e, err)
+	}
+	return e, nil
+}
