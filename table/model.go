@@ -3,7 +3,6 @@ package table
 import (
 	"context"
 	"reflect"
-	"time"
 
 	"github.com/insideout-go/insideout/idempotence"
 )
@@ -238,5 +237,3 @@ func DefineEdge[T any](name, role string, fn func(v *T, d *Def[T])) *Edge[T] {
 	return e
 }
 
-// unix is the time of a row's ttl.
-func unix(seconds int64) time.Time { return time.Unix(seconds, 0).UTC() }

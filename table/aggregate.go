@@ -1,0 +1,266 @@
+package table
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+)
+
+// RootPart is the node of an aggregate. Make one with Root.
+type RootPart[A any] struct{ part Part[A] }
+
+// Part is what an aggregate reads besides its root. Make one with Many, One, Skip or Rest.
+type Part[A any] struct {
+	model *model
+	many  bool
+	skip  []*model
+	rest  bool
+	// put decodes a row into its place.
+	put func(a *A, item Item) error
+}
+
+// Root is the node that an aggregate is about, and the place for it.
+func Root[A, T any](node *Node[T], place func(*A) *T) RootPart[A] {
+	return RootPart[A]{Part[A]{model: node.m, put: func(a *A, item Item) error {
+		return node.m.decodeRow(item, reflect.ValueOf(place(a)).Elem())
+	}}}
+}
+
+// Many takes all edges of a kind, in the order of their ids, and the place for them.
+func Many[A, T any](edge *Edge[T], place func(*A) *[]T) Part[A] {
+	return Part[A]{model: edge.m, many: true, put: func(a *A, item Item) error {
+		list := place(a)
+		v, err := edge.Decode(item)
+		*list = append(*list, v)
+		return err
+	}}
+}
+
+// One takes the edge of a kind of which an owner has one at most: a second one is an error. The place stays nil where there is none.
+func One[A, T any](edge *Edge[T], place func(*A) **T) Part[A] {
+	return Part[A]{model: edge.m, put: func(a *A, item Item) error {
+		if *place(a) != nil {
+			return errors.New("there is more than one, and the aggregate takes One")
+		}
+		v, err := edge.Decode(item)
+		*place(a) = &v
+		return err
+	}}
+}
+
+// Skip names models that live in the partition and are left out on purpose.
+func Skip[A any](models ...Definition) Part[A] {
+	p := Part[A]{}
+	for _, m := range models {
+		p.skip = append(p.skip, m.definition())
+	}
+	return p
+}
+
+// Rest takes the rows that nothing else claims, as they are.
+func Rest[A any](place func(*A) *[]Item) Part[A] {
+	return Part[A]{rest: true, put: func(a *A, item Item) error {
+		*place(a) = append(*place(a), item)
+		return nil
+	}}
+}
+
+// Aggregate reads a node and its edges as one value, in one Query. Its rows are the whole partition of the node: a row that no
+// part claims is an error (ErrUnknownRow), unless Skip names its model or Rest takes it. Nothing is left out in silence.
+type Aggregate[A any] struct {
+	root  Part[A]
+	parts []Part[A]
+	skip  []*model
+	rest  *Part[A]
+}
+
+// NewAggregate defines an aggregate, or returns every mistake of the definition as a *DefinitionError.
+func NewAggregate[A any](root RootPart[A], parts ...Part[A]) (*Aggregate[A], error) {
+	a := &Aggregate[A]{root: root.part}
+	d := &definition{model: &model{goType: reflect.TypeFor[A]()}}
+	if a.root.model == nil {
+		d.fault("", "there is no root", "make it with table.Root")
+		return nil, d.err()
+	}
+	d.name = a.root.model.name
+	for i, p := range parts {
+		switch {
+		case p.rest && a.rest != nil:
+			d.fault("", "Rest is given twice", "one place takes all that is left")
+		case p.rest:
+			a.rest = &parts[i]
+		case p.model == nil:
+			a.skip = append(a.skip, p.skip...)
+		default:
+			a.parts = append(a.parts, p)
+		}
+	}
+	d.checkParts(a.models())
+	if err := d.err(); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// DefineAggregate is NewAggregate for package variables: it panics with the mistakes.
+func DefineAggregate[A any](root RootPart[A], parts ...Part[A]) *Aggregate[A] {
+	a, err := NewAggregate(root, parts...)
+	if err != nil {
+		panic(err)
+	}
+	return a
+}
+
+// models are all that the definition names, the root first.
+func (a *Aggregate[A]) models() []*model {
+	list := []*model{a.root.model}
+	for _, p := range a.parts {
+		list = append(list, p.model)
+	}
+	return append(list, a.skip...)
+}
+
+func (d *definition) checkParts(models []*model) {
+	root := models[0]
+	for i, m := range models {
+		if slices.Contains(models[:i], m) {
+			d.fault("", fmt.Sprintf("%q is named twice", m.name), "a row has one place")
+		}
+		if i == 0 || m.owner == nil {
+			continue
+		}
+		rootID, owner := root.id.handle.field.typ, m.owner.handle.field.typ
+		if rootID != owner && !sameKind(rootID, owner) {
+			d.fault(m.owner.handle.goPath, fmt.Sprintf("the owner of %q is a %s, and the id of %q is a %s", m.name, owner, root.name, rootID),
+				"an edge's owner has the type of the node's id")
+		}
+	}
+}
+
+// Name is the discriminator of the root.
+func (a *Aggregate[A]) Name() string { return a.root.model.name }
+
+// Matches says whether a row belongs to the aggregate: to its root, or to one of its parts.
+func (a *Aggregate[A]) Matches(item Item) bool {
+	if a.root.model.matches(item) {
+		return true
+	}
+	return slices.ContainsFunc(a.parts, func(p Part[A]) bool { return p.model.matches(item) })
+}
+
+// Get reads the aggregate whose root has the id, all pages of it: ErrNotFound if there is no root, or it is deleted or expired.
+// Deleted and expired edges are left out. It reads consistently; options are Eventual, WithDeleted, and Limit: more rows than that are an
+// error, never a part of the aggregate.
+func (a *Aggregate[A]) Get(ctx context.Context, db *DB, id ID, opts ...ReadOption) (A, error) {
+	var zero A
+	root := a.root.model
+	key, err := root.keyOfID(id)
+	if err != nil {
+		return zero, root.fail("get aggregate", key, err)
+	}
+	r, err := readingOf(opts, "Eventual", "WithDeleted", "Limit")
+	if err != nil {
+		return zero, root.fail("get aggregate", key, err)
+	}
+	v, meta, err := a.load(ctx, db, key, r)
+	if err == nil && (!meta.Exists || meta.Deleted && !r.deleted) {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return zero, root.fail("get aggregate", key, err)
+	}
+	return v, nil
+}
+
+// AggregateMeta is what the library knows of an aggregate's rows.
+type AggregateMeta struct {
+	Meta             // the root's
+	Newest time.Time // the latest change of any row, deleted ones among them
+	Exists bool      // there is a root, deleted or not
+	// Deleted shadows the root's: it is true if the root is deleted or expired.
+	Deleted bool
+}
+
+// Load reads the partition pk as the aggregate, for whoever reacts to the change of one of its rows: consistently and in full. A deleted root is
+// not an error: it comes with its last state, and the meta says so. Deleted edges are left out, but count for Newest.
+func (a *Aggregate[A]) Load(ctx context.Context, db *DB, pk string) (A, AggregateMeta, error) {
+	key := RowKey{PK: pk, SK: a.root.model.name}
+	v, meta, err := a.load(ctx, db, key, reading{})
+	if err != nil {
+		var zero A
+		return zero, AggregateMeta{}, a.root.model.fail("load aggregate", key, err)
+	}
+	return v, meta, nil
+}
+
+// load reads the partition, page by page.
+func (a *Aggregate[A]) load(ctx context.Context, db *DB, key RowKey, r reading) (A, AggregateMeta, error) {
+	var v A
+	var meta AggregateMeta
+	condition, consistent := "#0 = :0", !r.eventual
+	in := &dynamodb.QueryInput{
+		TableName:                 &db.name,
+		ConsistentRead:            &consistent,
+		KeyConditionExpression:    &condition,
+		ExpressionAttributeNames:  map[string]string{"#0": attrPK},
+		ExpressionAttributeValues: Item{":0": &types.AttributeValueMemberS{Value: key.PK}},
+	}
+	now, rows := time.Now(), 0
+	for {
+		out, err := db.client.Query(ctx, in)
+		if err != nil {
+			return v, meta, err
+		}
+		if rows += len(out.Items); r.limit > 0 && rows > r.limit {
+			return v, meta, invalid("the aggregate has more than %d rows", r.limit)
+		}
+		for _, item := range out.Items {
+			if err := a.take(&v, &meta, item, r, now); err != nil {
+				return v, meta, err
+			}
+		}
+		if in.ExclusiveStartKey = out.LastEvaluatedKey; len(in.ExclusiveStartKey) == 0 {
+			return v, meta, nil
+		}
+	}
+}
+
+// take puts one row into its place.
+func (a *Aggregate[A]) take(v *A, meta *AggregateMeta, item Item, r reading, now time.Time) error {
+	m, err := ReadMeta(item)
+	if err != nil {
+		return err
+	}
+	if m.Timestamp.After(meta.Newest) {
+		meta.Newest = m.Timestamp
+	}
+	if a.root.model.matches(item) {
+		meta.Meta, meta.Exists = m, true
+		meta.Deleted = m.Deleted || expired(item, now)
+		return a.root.put(v, item)
+	}
+	if !r.shows(item, now) {
+		return nil
+	}
+	for _, p := range a.parts {
+		if p.model.matches(item) {
+			if err := p.put(v, item); err != nil {
+				return fmt.Errorf("row %q: %w", m.Key.SK, err)
+			}
+			return nil
+		}
+	}
+	switch {
+	case slices.ContainsFunc(a.skip, func(s *model) bool { return s.matches(item) }):
+		return nil
+	case a.rest != nil:
+		return a.rest.put(v, item)
+	}
+	return fmt.Errorf("%w: %q has discriminator %q; name its model with Skip, or give it a place with Rest", ErrUnknownRow, m.Key.SK, m.Discriminator)
+}

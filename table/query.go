@@ -1,0 +1,291 @@
+package table
+
+import (
+	"context"
+	"crypto/sha256"
+	"iter"
+	"reflect"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+)
+
+// Query is a question about many rows of one model. It is a value: Where returns another one, and a Query may be used again and at
+// the same time. Mistakes in its making show when it is read.
+type Query[T any] struct {
+	e     *entity[T]
+	index *indexKey
+	conds []Cond
+	where []Cond
+	bound func() (RowKey, error) // Of: the partition
+	err   error
+}
+
+// Query asks an index of the model. The conditions are about the fields of its keys: Eq for every field of the partition, then,
+// for the fields of the order from the first one on, Eq, and at last one of Gt, Gte, Lt, Lte, Between and BeginsWith.
+func (e *entity[T]) Query(index Index, conds ...Cond) Query[T] {
+	x, err := e.m.index(index)
+	return Query[T]{e: e, index: x, conds: conds, err: err}
+}
+
+// List asks for all rows of the model, through gsi1, in the order of their ids (edges: of their owners' ids). The conditions
+// are about that id, as in Query.
+func (e *entity[T]) List(conds ...Cond) Query[T] {
+	return Query[T]{e: e, index: e.m.byName(), conds: conds}
+}
+
+// Of asks for the edges of one owner, in the order of their ids. The conditions are about the id, as in Query.
+func (e *Edge[T]) Of(owner any, conds ...Cond) Query[T] {
+	q := Query[T]{e: &e.entity, index: e.m.base(), conds: conds}
+	text, err := e.m.owner.encodeID(owner)
+	q.bound = func() (RowKey, error) { return RowKey{PK: text}, err }
+	return q
+}
+
+// Where filters what the query reads: all of the conditions must hold. DynamoDB reads, and bills, what it filters out.
+func (q Query[T]) Where(conds ...Cond) Query[T] {
+	q.where = append(slices.Clip(q.where), conds...)
+	return q
+}
+
+// Page is one page of a query. It is full unless it is the last one.
+type Page[T any] struct {
+	Items []T
+	// Next is the cursor for After, or empty if there is nothing more.
+	Next string
+}
+
+// asked is a query on its way to the endpoint.
+type asked struct {
+	reading
+	in      *dynamodb.QueryInput
+	index   *indexKey
+	exclude string // the sort key that a range does not include
+	print   []byte // what a cursor is bound to
+}
+
+// ask compiles the query.
+func (q Query[T]) ask(db *DB, opts []ReadOption, allowed ...string) (*asked, error) {
+	if q.e == nil {
+		return nil, invalid("a Query is empty: make it with Query, List or Of of a model")
+	}
+	if q.err != nil {
+		return nil, q.err
+	}
+	r, err := readingOf(opts, allowed...)
+	if err != nil {
+		return nil, err
+	}
+	b := &builder{model: q.e.m, names: map[string]string{}, values: Item{}}
+	a := &asked{reading: r, index: q.index, in: &dynamodb.QueryInput{TableName: &db.name}}
+	key, err := q.keyCondition(b, a)
+	if err != nil {
+		return nil, err
+	}
+	a.in.KeyConditionExpression = &key
+	if len(q.where) > 0 {
+		filter, err := b.all(q.where)
+		if err != nil {
+			return nil, err
+		}
+		a.in.FilterExpression = &filter
+	}
+	a.in.ExpressionAttributeNames, a.in.ExpressionAttributeValues = b.names, b.values
+	if err := a.finish(); err != nil {
+		return nil, err
+	}
+	a.print = a.fingerprint(q.e.m.name)
+	return a, nil
+}
+
+func (a *asked) finish() error {
+	if a.desc {
+		forward := false
+		a.in.ScanIndexForward = &forward
+	}
+	if a.index.Name != "" {
+		a.in.IndexName = &a.index.Name
+		return nil
+	}
+	consistent := !a.eventual
+	a.in.ConsistentRead = &consistent
+	return nil
+}
+
+// fingerprint is all that decides which rows a query returns, and in which order.
+func (a *asked) fingerprint(model string) []byte {
+	texts := []string{*a.in.TableName, a.index.Name, model, *a.in.KeyConditionExpression, a.exclude,
+		strconv.FormatBool(a.desc), strconv.FormatBool(a.deleted)}
+	if a.in.FilterExpression != nil {
+		texts = append(texts, *a.in.FilterExpression)
+	}
+	b := appendText(nil, texts...)
+	for i := range len(a.in.ExpressionAttributeNames) {
+		b = appendText(b, a.in.ExpressionAttributeNames["#"+strconv.Itoa(i)])
+	}
+	for i := range len(a.in.ExpressionAttributeValues) {
+		b = appendValue(b, a.in.ExpressionAttributeValues[":"+strconv.Itoa(i)])
+	}
+	sum := sha256.Sum256(b)
+	return sum[:]
+}
+
+// read is one request.
+func (a *asked) read(ctx context.Context, db *DB) (rows []Item, more bool, err error) {
+	in := *a.in
+	out, err := db.client.Query(ctx, &in)
+	if err != nil {
+		return nil, false, err
+	}
+	now := time.Now()
+	for _, item := range out.Items {
+		if a.shows(item, now) && (a.exclude == "" || textOf(item[a.index.SK]) != a.exclude) {
+			rows = append(rows, item)
+		}
+	}
+	a.in.ExclusiveStartKey = out.LastEvaluatedKey
+	return rows, len(out.LastEvaluatedKey) > 0, nil
+}
+
+// All returns every entity, page by page as the loop goes on; a break ends the reading. An error comes once, last, with a zero
+// entity. The sequence may be ranged over again, and then reads anew. Options: Eventual (Of), WithDeleted, Desc.
+func (q Query[T]) All(ctx context.Context, db *DB, opts ...ReadOption) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		var zero T
+		a, err := q.ask(db, opts, "Eventual", "WithDeleted", "Desc")
+		if err != nil {
+			yield(zero, q.fail(err))
+			return
+		}
+		for more := true; more; {
+			var rows []Item
+			if rows, more, err = a.read(ctx, db); err != nil {
+				yield(zero, q.fail(err))
+				return
+			}
+			for _, item := range rows {
+				v, err := q.decode(item)
+				if !yield(v, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Page returns up to Limit entities, and the cursor of the next page. A page is full unless it is the last, even with filters.
+// Cursors are sealed and belong to this query and order: any other one is ErrCursor. Options: Limit, After, Eventual (Of),
+// WithDeleted, Desc.
+func (q Query[T]) Page(ctx context.Context, db *DB, opts ...ReadOption) (Page[T], error) {
+	a, err := q.ask(db, opts, "Eventual", "WithDeleted", "Desc", "Limit", "After")
+	if err != nil {
+		return Page[T]{}, q.fail(err)
+	}
+	rows, err := a.page(ctx, db)
+	if err != nil {
+		return Page[T]{}, q.fail(err)
+	}
+	page := Page[T]{Items: make([]T, 0, min(len(rows), a.limit))}
+	for i, item := range rows {
+		if i == a.limit { // one more than asked for: there is a next page
+			page.Next = db.cursors.seal(a.position(rows[i-1]), a.print)
+			break
+		}
+		v, err := q.decode(item)
+		if err != nil {
+			return Page[T]{}, err
+		}
+		page.Items = append(page.Items, v)
+	}
+	return page, nil
+}
+
+// page reads one row more than the limit, if there is one.
+func (a *asked) page(ctx context.Context, db *DB) ([]Item, error) {
+	if a.limit == 0 {
+		a.limit = defaultLimit
+	}
+	if a.after != "" {
+		position, err := db.cursors.open(a.after, a.print)
+		if err != nil {
+			return nil, err
+		}
+		if a.in.ExclusiveStartKey, err = a.startKey(position); err != nil {
+			return nil, err
+		}
+	}
+	var rows []Item
+	for more := true; more && len(rows) <= a.limit; {
+		a.readAbout(a.limit + 1 - len(rows))
+		var next []Item
+		var err error
+		if next, more, err = a.read(ctx, db); err != nil {
+			return nil, err
+		}
+		rows = append(rows, next...)
+	}
+	return rows, nil
+}
+
+// readAbout asks for as many rows as are missing, and for more where a filter will drop some.
+func (a *asked) readAbout(missing int) {
+	n := int32(missing)
+	if a.in.FilterExpression != nil {
+		n = max(4*n, defaultLimit)
+	}
+	a.in.Limit = &n
+}
+
+// keyAttributes are those that DynamoDB needs to go on behind a row.
+func (a *asked) keyAttributes() []string {
+	attrs := []string{attrPK, attrSK}
+	for _, attr := range []string{a.index.PK, a.index.SK} {
+		if !slices.Contains(attrs, attr) {
+			attrs = append(attrs, attr)
+		}
+	}
+	return attrs
+}
+
+// position is the place behind a row.
+func (a *asked) position(item Item) []byte {
+	var b []byte
+	for _, attr := range a.keyAttributes() {
+		b = appendText(b, textOf(item[attr]))
+	}
+	return b
+}
+
+func (a *asked) startKey(position []byte) (Item, error) {
+	key := Item{}
+	for _, attr := range a.keyAttributes() {
+		text, rest, ok := cutText(position)
+		if !ok {
+			return nil, ErrCursor
+		}
+		key[attr], position = &types.AttributeValueMemberS{Value: text}, rest
+	}
+	return key, nil
+}
+
+// decode refuses rows that are not the model's: an index of this table holds something else under its name.
+func (q Query[T]) decode(item Item) (T, error) {
+	var v, zero T
+	if !q.e.m.matches(item) {
+		return zero, q.e.fail("query", keyOfItem(item), ErrUnknownRow)
+	}
+	if err := q.e.m.decodeRow(item, reflect.ValueOf(&v).Elem()); err != nil {
+		return zero, q.e.fail("query", keyOfItem(item), err)
+	}
+	return v, nil
+}
+
+func (q Query[T]) fail(err error) error {
+	if q.e == nil {
+		return err
+	}
+	return q.e.fail("query", RowKey{}, err)
+}
