@@ -9,8 +9,9 @@ import (
 	"github.com/insideout-go/insideout/table/embedded/internal/num"
 )
 
-// MaxDepth is the number of lists and maps that may stand within one another.
-const MaxDepth = 32
+// MaxDepth is the number of lists and maps that may stand within one another:
+// with the value inside them these are DynamoDB's 32 levels.
+const MaxDepth = 31
 
 // The texts with which DynamoDB refuses values.
 const (

@@ -5,8 +5,9 @@ import (
 	"math/bits"
 )
 
-// Add gives the exact sum, or ErrPrecision when it needs more than 38 digits,
-// or ErrOverflow or ErrUnderflow when it is out of range.
+// Add gives the exact sum. One that needs more than 38 digits or is too large is
+// refused with ErrOverflow, as DynamoDB refuses 1E50 + 1, and one that is too
+// close to zero with ErrUnderflow.
 func (n Number) Add(m Number) (Number, error) {
 	switch {
 	case n.IsZero():
@@ -21,21 +22,24 @@ func (n Number) Add(m Number) (Number, error) {
 	// than 38 digits, whatever the signs.
 	shift := int(n.exp) - int(m.exp)
 	if digits(n.hi, n.lo)+shift > maxDigits+1 {
-		return Number{}, outOfRange(n, m)
+		return Number{}, ErrOverflow
 	}
 	hi, lo, over := scale(n.hi, n.lo, shift)
 	if over {
-		return Number{}, outOfRange(n, m)
+		return Number{}, ErrOverflow
 	}
 	sum, over := addAligned(hi, lo, n.neg, m)
 	if over {
-		return Number{}, outOfRange(n, m)
+		return Number{}, ErrOverflow
 	}
 	if sum.IsZero() {
 		return sum, nil
 	}
-	if err := check(sum.magnitude(), digits(sum.hi, sum.lo)); err != nil {
-		return Number{}, err
+	if sum.magnitude() < minMagnitude {
+		return Number{}, ErrUnderflow
+	}
+	if sum.magnitude() > maxMagnitude || digits(sum.hi, sum.lo) > maxDigits {
+		return Number{}, ErrOverflow
 	}
 	return sum, nil
 }
@@ -54,15 +58,6 @@ func addAligned(hi, lo uint64, neg bool, m Number) (Number, bool) {
 	lo, borrow := bits.Sub64(lo, m.lo, 0)
 	hi, _ = bits.Sub64(hi, m.hi, borrow)
 	return normal(hi, lo, int(m.exp), neg), false
-}
-
-// outOfRange names the reason why a sum of far apart numbers does not fit: too
-// large, or too many digits.
-func outOfRange(n, m Number) error {
-	if n.neg == m.neg && n.magnitude() > maxMagnitude {
-		return ErrOverflow
-	}
-	return ErrPrecision
 }
 
 // Sub gives the exact difference, with the errors of [Number.Add].
