@@ -127,3 +127,9 @@ func (e *Edge[T]) Collection(ctx context.Context, db *DB, pk string) iter.Seq2[I
 
 // Visible tells whether readers see a row: it is neither deleted nor expired, and its unnamed lane was written.
 func (e *entity[T]) Visible(item Item) bool { return shown(item, time.Now()) }
+
+// SetRoot puts a row of the root into v: the last image of a root that is gone from the table, for whoever still has something to
+// say about it.
+func (a *Aggregate[A]) SetRoot(v *A, item Item) error {
+	return a.root.model.fail("decode", keyOfItem(item), a.root.put(v, item))
+}

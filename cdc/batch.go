@@ -1,0 +1,151 @@
+package cdc
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/insideout-go/insideout"
+)
+
+// batch is the work on the records of one delivery.
+type batch struct {
+	trigger *Trigger
+	records []record
+
+	mu      sync.Mutex // guards what follows while aggregates are read
+	out     []outgoing
+	failed  map[int]error // by record
+	touched []*touched
+	index   map[owner]*touched
+}
+
+// outgoing is an event on its way, with the records it comes from.
+type outgoing struct {
+	event insideout.Event
+	place int // the record that gives it its place among the events
+	order int // its place among the events of that record
+	blame int // the first record that must come again if the event does not get out
+	fault bool
+}
+
+// mapRows runs the rules for rows, and notes which aggregates were touched.
+func (b *batch) mapRows() {
+	for i := range b.records {
+		c, ok, err := classify(&b.records[i], b.trigger.opts)
+		switch {
+		case err != nil:
+			b.poison(outgoing{place: i, blame: i}, &c, "undefined", err)
+		case !ok || !b.apply(i, &c):
+			b.trigger.counters.ignored.Add(1)
+		}
+	}
+}
+
+// apply runs the rules that the row belongs to and reports whether there was one. Several rules for one record have ordinals in their
+// ids: they count the rules for this row in the order of their definition, so that a rule that skips a change does not shift
+// the ids of the others.
+func (b *batch) apply(i int, c *change) bool {
+	image, ordinal := c.image(), 0
+	for _, rule := range b.trigger.rows {
+		if rule.matches(image) {
+			b.applyRow(i, c, rule, ordinal)
+			ordinal++
+		}
+	}
+	for n := range b.trigger.aggregates {
+		if b.trigger.aggregates[n].matches(image) {
+			b.touch(i, c, n)
+			ordinal++
+		}
+	}
+	return ordinal > 0
+}
+
+func (b *batch) applyRow(i int, c *change, rule rowRule, ordinal int) {
+	id := c.id
+	if ordinal > 0 {
+		id = fmt.Sprintf("%s.%d", c.id, ordinal)
+	}
+	event, err := safely(func() (insideout.Event, error) { return rule.event(c) })
+	if err == nil {
+		err = b.trigger.complete(&event, c, id, entityOf(c), rule.name)
+	}
+	switch {
+	case errors.Is(err, ErrSkip):
+	case err != nil:
+		b.poison(outgoing{place: i, order: ordinal, blame: i}, c, rule.name, err)
+	default:
+		b.add(outgoing{event: event, place: i, order: ordinal, blame: i})
+	}
+}
+
+// entityOf is the name in the default event type: rows that have no discriminator have it as their sort key.
+func entityOf(c *change) string {
+	return cmp.Or(c.meta.Discriminator, c.key().SK)
+}
+
+// poison puts a fault event in the place of an event that cannot be made, so that the records behind it go on.
+func (b *batch) poison(o outgoing, c *change, pipeline string, cause error) {
+	var err error
+	if o.event, err = b.trigger.fault(c, pipeline, cause); err != nil {
+		b.fail(o.blame, errors.Join(cause, err))
+		return
+	}
+	o.fault = true
+	b.add(o)
+}
+
+func (b *batch) add(o outgoing) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.out = append(b.out, o)
+}
+
+func (b *batch) fail(record int, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if _, ok := b.failed[record]; !ok {
+		b.failed[record] = err
+	}
+}
+
+// publish sends the events in the order of their records.
+func (b *batch) publish(ctx context.Context) {
+	if len(b.out) == 0 {
+		return
+	}
+	slices.SortFunc(b.out, func(x, y outgoing) int { // aggregates are read in any order
+		return cmp.Or(cmp.Compare(x.place, y.place), cmp.Compare(x.order, y.order))
+	})
+	events := make([]insideout.Event, len(b.out))
+	for i, o := range b.out {
+		events[i] = o.event
+	}
+	failed := failures(b.trigger.publisher.Publish(ctx, events), len(events))
+	for i, o := range b.out {
+		switch {
+		case failed[i] != nil:
+			b.fail(o.blame, failed[i])
+			b.trigger.counters.failed.Add(1)
+		case o.fault:
+			b.trigger.counters.faults.Add(1)
+		default:
+			b.trigger.counters.published.Add(1)
+		}
+	}
+}
+
+// answer is the first record that failed, by its place in the batch: sequence numbers differ in length, so that comparing
+// them as texts would be wrong.
+func (b *batch) answer() (int, error) {
+	if len(b.failed) == 0 {
+		return len(b.records), nil
+	}
+	first := slices.Min(slices.Collect(maps.Keys(b.failed)))
+	return first, b.failed[first]
+}

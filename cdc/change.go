@@ -1,0 +1,142 @@
+package cdc
+
+import (
+	"errors"
+	"time"
+
+	"github.com/insideout-go/insideout/table"
+)
+
+// Kind is what happened to a row or an aggregate. It is the second half of the default event type.
+type Kind string
+
+// The kinds of changes.
+const (
+	Created   Kind = "created"
+	Updated   Kind = "updated"
+	Deleted   Kind = "deleted"   // softly, with a tombstone, or removed from the table
+	Undeleted Kind = "undeleted" // written again over its tombstone
+	Expired   Kind = "expired"   // removed because its time to live was over; see Options.Expired
+)
+
+// ErrSkip is what a mapper returns for a change that is no fact: nothing is published for it, and nothing is wrong.
+var ErrSkip = errors.New("cdc: nothing to publish")
+
+// Change is one change of a row, or of an aggregate, in the terms of the model.
+type Change[T any] struct {
+	Kind Kind
+
+	// Old and New are the images of the row before and after the change. Old is nil where the row was created, or where
+	// the stream does not carry old images. New is nil where the row is gone from the table; a row that was deleted
+	// softly is still there, and New is its last state. Of an aggregate there is only one image, what a read gave: it is
+	// New, or Old where the root is gone from the table.
+	Old, New *T
+
+	Key      table.RowKey // of the row; of an aggregate, of its root
+	By       string       // who made the change, as far as the row says
+	Region   string       // where, as far as the row says
+	At       time.Time    // when; the timestamp of the event, in milliseconds
+	RecordID string       // the id of the change record, the same on every delivery
+	Sequence string       // the record's place in the stream: 21 to 40 digits, ordered within a partition key
+}
+
+// State is what is known of the entity after the change: New, or Old where the row is gone. It is the zero value where the
+// record has no image.
+func (c Change[T]) State() T {
+	switch {
+	case c.New != nil:
+		return *c.New
+	case c.Old != nil:
+		return *c.Old
+	}
+	var zero T
+	return zero
+}
+
+// change is what a record says before a model has looked at its images.
+type change struct {
+	*record
+	kind Kind
+	meta table.Meta
+	at   time.Time
+}
+
+// classify tells what the record says happened, and false where it says nothing to the outside: see the package comment
+// for the list.
+func classify(r *record, opts *Options) (change, bool, error) {
+	c := change{record: r}
+	if r.image() == nil {
+		return c, false, errNoImage
+	}
+	meta, err := table.ReadMeta(r.image())
+	if err != nil {
+		return c, false, err
+	}
+	c.meta, c.at = meta, meta.Timestamp
+	if meta.Latched || r.replica(opts.Region, meta) || r.adornment() {
+		return c, false, nil
+	}
+	if c.at.IsZero() {
+		c.at = r.at
+	}
+	if r.removed() {
+		return c.removal(opts)
+	}
+	return c.write()
+}
+
+// removal tells a deletion from an expiry. The timestamp of the record is rounded down to the second, so that a removal in
+// the second of the last update would come before it: it is put right after that update instead.
+func (c change) removal(opts *Options) (change, bool, error) {
+	if c.meta.Deleted {
+		return c, false, nil // the deletion was published when the tombstone was written
+	}
+	if !c.meta.Timestamp.IsZero() {
+		c.at = c.meta.Timestamp.Add(time.Millisecond)
+	}
+	c.kind = Deleted
+	if c.expiry(c.meta) {
+		c.kind = Expired
+		return c, opts.Expired, nil
+	}
+	return c, true, nil
+}
+
+func (c change) write() (change, bool, error) {
+	var before table.Meta
+	if c.old != nil {
+		var err error
+		if before, err = table.ReadMeta(c.old); err != nil {
+			return c, false, err
+		}
+	}
+	switch {
+	case c.meta.Deleted && before.Deleted:
+		return c, false, nil
+	case c.meta.Deleted:
+		c.kind = Deleted
+	case before.Deleted:
+		c.kind = Undeleted
+	case c.operation == opInsert:
+		c.kind = Created
+	default:
+		c.kind = Updated
+	}
+	return c, true, nil
+}
+
+// pk is the row's partition key.
+func (c *change) pk() string { return text(c.keyItem()["pk"]) }
+
+func (c *change) key() table.RowKey {
+	item := c.keyItem()
+	return table.RowKey{PK: text(item["pk"]), SK: text(item["sk"])}
+}
+
+// keyItem falls back to the image, since a record that was made by hand may come without its keys.
+func (c *change) keyItem() table.Item {
+	if c.keys != nil {
+		return c.keys
+	}
+	return c.image()
+}

@@ -1,0 +1,146 @@
+package cdc
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/insideout-go/insideout"
+	"github.com/insideout-go/insideout/idempotence"
+	"github.com/insideout-go/insideout/table"
+)
+
+var (
+	errNoImage    = errors.New("cdc: the record has no image of the row: the stream must carry NEW_AND_OLD_IMAGES")
+	errNoSequence = errors.New("cdc: the record has no sequence number")
+)
+
+// panicError is a mapper's panic.
+type panicError struct {
+	value any
+	stack string
+}
+
+func (e *panicError) Error() string { return fmt.Sprintf("cdc: the mapper panicked: %v", e.value) }
+
+// safely turns a panic of f into an error.
+func safely[T any](f func() (T, error)) (result T, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &panicError{value: v, stack: stack()}
+		}
+	}()
+	return f()
+}
+
+// stack names the functions that led to a panic. It has no addresses and no goroutine numbers, which differ from delivery
+// to delivery.
+func stack() string {
+	pcs := make([]uintptr, 32)
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(4, pcs)])
+	var b strings.Builder
+	for {
+		frame, more := frames.Next()
+		if strings.HasSuffix(frame.Function, "cdc.safely[...]") || !more {
+			return b.String()
+		}
+		fmt.Fprintf(&b, "%s (%s:%d)\n", frame.Function, filepath.Base(frame.File), frame.Line)
+	}
+}
+
+// faultError is the member "err" of a fault event.
+type faultError struct {
+	Name    string `json:"name"`
+	Message string `json:"message"`
+	Stack   string `json:"stack"`
+}
+
+// fault is the event for a record that cannot be mapped. Its id depends on the record and the rule, so that a fault that
+// is published again is known as the same; its body has the record as Lambda delivers it, so that it can be resubmitted.
+func (t *Trigger) fault(c *change, pipeline string, cause error) (insideout.Event, error) {
+	e := insideout.Event{
+		ID:           idempotence.ID("insideout/cdc/fault", c.id, c.sequence, pipeline),
+		Type:         insideout.TypeFault,
+		Timestamp:    c.at,
+		PartitionKey: c.pk(),
+	}
+	if e.Timestamp.IsZero() {
+		e.Timestamp = c.record.at
+	}
+	report := faultError{Name: fmt.Sprintf("%T", cause), Message: cause.Error()}
+	if p, ok := errors.AsType[*panicError](cause); ok {
+		report.Name, report.Stack = "panic", p.stack
+	}
+	if err := e.SetBody("err", report); err != nil {
+		return e, err
+	}
+	if err := e.SetBody("uow", map[string]any{"record": recordJSON(c.record)}); err != nil {
+		return e, err
+	}
+	t.tag(&e, pipeline)
+	return e, nil
+}
+
+// recordJSON is the record in the form in which Lambda delivers it.
+func recordJSON(r *record) any {
+	change := map[string]any{
+		"ApproximateCreationDateTime": json.Number(fmt.Sprint(max(r.at.Unix(), 0))),
+		"SequenceNumber":              r.sequence,
+		"SizeBytes":                   r.size,
+		"StreamViewType":              r.view,
+	}
+	for name, item := range map[string]table.Item{"Keys": r.keys, "NewImage": r.new, "OldImage": r.old} {
+		if item != nil {
+			change[name] = itemJSON(item)
+		}
+	}
+	out := map[string]any{
+		"eventID": r.id, "eventName": r.operation, "eventSource": r.source, "eventSourceARN": r.arn,
+		"eventVersion": r.version, "awsRegion": r.region, "dynamodb": change,
+	}
+	if r.user != nil {
+		out["userIdentity"] = map[string]string{"type": r.user.kind, "principalId": r.user.principal}
+	}
+	return out
+}
+
+func itemJSON(item table.Item) map[string]any {
+	out := make(map[string]any, len(item))
+	for name, v := range item {
+		out[name] = valueJSON(v)
+	}
+	return out
+}
+
+func valueJSON(v value) any {
+	switch v := v.(type) {
+	case *types.AttributeValueMemberS:
+		return map[string]any{"S": v.Value}
+	case *types.AttributeValueMemberN:
+		return map[string]any{"N": v.Value}
+	case *types.AttributeValueMemberB:
+		return map[string]any{"B": v.Value}
+	case *types.AttributeValueMemberBOOL:
+		return map[string]any{"BOOL": v.Value}
+	case *types.AttributeValueMemberSS:
+		return map[string]any{"SS": v.Value}
+	case *types.AttributeValueMemberNS:
+		return map[string]any{"NS": v.Value}
+	case *types.AttributeValueMemberBS:
+		return map[string]any{"BS": v.Value}
+	case *types.AttributeValueMemberL:
+		list := make([]any, len(v.Value))
+		for i, element := range v.Value {
+			list[i] = valueJSON(element)
+		}
+		return map[string]any{"L": list}
+	case *types.AttributeValueMemberM:
+		return map[string]any{"M": itemJSON(v.Value)}
+	default:
+		return map[string]any{"NULL": true}
+	}
+}

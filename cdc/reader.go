@@ -1,0 +1,234 @@
+package cdc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
+	streams "github.com/aws/aws-sdk-go-v2/service/dynamodbstreams/types"
+)
+
+// reader reads one shard from its checkpoint to its end.
+type reader struct {
+	*follower
+	shard    string
+	at       Checkpoint // how far the shard was published
+	iterator *string
+}
+
+func (f *follower) read(ctx context.Context, shard string) error {
+	r := &reader{follower: f, shard: shard}
+	err := r.run(ctx)
+	switch {
+	case err == nil:
+		f.end(shard)
+		return nil
+	case errors.Is(err, errDrained):
+		return nil
+	case ctx.Err() != nil:
+		return ctx.Err()
+	default:
+		return fmt.Errorf("cdc: shard %q: %w", shard, err)
+	}
+}
+
+func (r *reader) place() Shard {
+	return Shard{Consumer: r.opts.Consumer, Stream: r.arn, ID: r.shard}
+}
+
+// run returns nil at the end of the shard and errDrained at the end of a drain.
+func (r *reader) run(ctx context.Context) error {
+	err := r.retry(ctx, "Load", func() (err error) {
+		r.at, err = r.opts.Checkpoints.Load(ctx, r.place())
+		return err
+	})
+	if err != nil || r.at.End {
+		return err
+	}
+	for {
+		out, err := r.next(ctx)
+		if err != nil {
+			return err
+		}
+		if err := r.publish(ctx, out.Records); err != nil {
+			return err
+		}
+		r.iterator = out.NextShardIterator
+		if r.iterator == nil {
+			return r.finish(ctx)
+		}
+		if len(out.Records) == 0 {
+			if err := r.pause(ctx); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// next reads the next records, with a new iterator where there is none or the old one was not used for 15 minutes.
+func (r *reader) next(ctx context.Context) (*dynamodbstreams.GetRecordsOutput, error) {
+	for {
+		if r.iterator == nil {
+			if err := r.seek(ctx); err != nil {
+				return nil, err
+			}
+		}
+		limit := int32(r.opts.Limit)
+		var out *dynamodbstreams.GetRecordsOutput
+		err := r.retry(ctx, "GetRecords", func() (err error) {
+			out, err = r.streams.GetRecords(ctx, &dynamodbstreams.GetRecordsInput{ShardIterator: r.iterator, Limit: &limit})
+			return err
+		})
+		if err == nil {
+			return out, nil
+		}
+		if _, expired := errors.AsType[*streams.ExpiredIteratorException](err); expired {
+			r.iterator = nil
+			continue
+		}
+		if err := r.trimmed(ctx, err); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// seek gets an iterator for the place behind the checkpoint.
+func (r *reader) seek(ctx context.Context) error {
+	for {
+		in := &dynamodbstreams.GetShardIteratorInput{
+			StreamArn: &r.arn, ShardId: &r.shard, ShardIteratorType: streams.ShardIteratorTypeTrimHorizon,
+		}
+		if r.at.Sequence != "" {
+			in.ShardIteratorType, in.SequenceNumber = streams.ShardIteratorTypeAfterSequenceNumber, &r.at.Sequence
+		}
+		err := r.retry(ctx, "GetShardIterator", func() error {
+			out, err := r.streams.GetShardIterator(ctx, in)
+			if err == nil {
+				r.iterator = out.ShardIterator
+			}
+			return err
+		})
+		if err == nil {
+			return nil
+		}
+		if err := r.trimmed(ctx, err); err != nil {
+			return err
+		}
+	}
+}
+
+// trimmed returns nil if err says that records are gone and the run may go on without them.
+func (r *reader) trimmed(ctx context.Context, err error) error {
+	if _, ok := errors.AsType[*streams.TrimmedDataAccessException](err); !ok {
+		return err
+	}
+	if !r.opts.SkipTrimmed || r.at.Sequence == "" {
+		return fmt.Errorf("%w (%q)", ErrTrimmed, r.at.Sequence)
+	}
+	r.opts.Logger.WarnContext(ctx, "cdc: records were trimmed before they were read", "shard", r.shard, "checkpoint", r.at.Sequence)
+	r.at.Sequence, r.iterator = "", nil
+	return nil
+}
+
+// publish hands the records to the trigger until all of them are out, and moves the checkpoint.
+func (r *reader) publish(ctx context.Context, batch []streams.Record) error {
+	if len(batch) == 0 {
+		return nil
+	}
+	r.busy()
+	records := make([]record, len(batch))
+	for i := range batch {
+		records[i] = fromStream(batch[i], r.arn)
+	}
+	var pause backoff
+	for len(records) > 0 {
+		done, err := r.trigger.handle(ctx, records)
+		if saveErr := r.move(ctx, records[:done]); saveErr != nil {
+			return saveErr
+		}
+		records = records[done:]
+		if err == nil {
+			break
+		}
+		if done > 0 {
+			pause.attempts = 0
+		}
+		if ctx.Err() == nil {
+			r.opts.Logger.WarnContext(ctx, "cdc: publishing again", "shard", r.shard, "records", len(records), "error", err)
+		}
+		if err := pause.wait(ctx); err != nil {
+			return err
+		}
+	}
+	r.opts.OnProgress(Progress{Shard: r.shard, Records: len(batch), Sequence: r.at.Sequence, At: r.at.At, Lag: max(0, time.Since(r.at.At))})
+	return nil
+}
+
+// move writes the checkpoint behind the records. It does so even if the context has ended meanwhile, since they are out.
+//
+// Records that are nothing but checkpoints move the place in memory only: a checkpoint for them would itself be a record, and
+// so on for ever.
+func (r *reader) move(ctx context.Context, records []record) error {
+	if len(records) == 0 {
+		return nil
+	}
+	last := records[len(records)-1]
+	r.at.Sequence = last.sequence
+	if last.at.After(r.at.At) {
+		r.at.At = last.at
+	}
+	for i := range records {
+		if !isCheckpoint(&records[i]) {
+			return r.save(ctx)
+		}
+	}
+	return nil
+}
+
+const saveTimeout = 5 * time.Second
+
+func (r *reader) save(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
+	defer cancel()
+	err := r.retry(ctx, "Save", func() error { return r.opts.Checkpoints.Save(ctx, r.place(), r.at) })
+	if err != nil {
+		return fmt.Errorf("checkpoint: %w", err)
+	}
+	return nil
+}
+
+// finish notes that the shard is closed and was read to its end.
+func (r *reader) finish(ctx context.Context) error {
+	r.at.End = true
+	if err := r.save(ctx); err != nil {
+		return err
+	}
+	r.opts.OnProgress(Progress{Shard: r.shard, Sequence: r.at.Sequence, At: r.at.At, End: true})
+	return nil
+}
+
+// pause waits at the tip of the shard.
+func (r *reader) pause(ctx context.Context) error {
+	if r.tip(r.shard) {
+		return errDrained
+	}
+	r.opts.OnProgress(Progress{Shard: r.shard, Sequence: r.at.Sequence, At: r.at.At, Tip: true})
+	interval, drain := r.opts.Interval, r.drain
+	if closed(drain) {
+		interval, drain = min(interval, r.opts.Idle), nil
+	}
+	timer := time.NewTimer(interval)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-r.drained:
+		return errDrained
+	case <-drain:
+		return nil
+	case <-timer.C:
+		return nil
+	}
+}

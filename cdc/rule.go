@@ -1,0 +1,97 @@
+package cdc
+
+import (
+	"context"
+	"errors"
+
+	"github.com/insideout-go/insideout"
+	"github.com/insideout-go/insideout/table"
+)
+
+// rowRule publishes the changes of single rows.
+type rowRule struct {
+	name    string // the pipeline in tags and faults
+	matches func(table.Item) bool
+	event   func(*change) (insideout.Event, error)
+}
+
+func (r rowRule) apply(t *Trigger) error {
+	t.rows = append(t.rows, r)
+	return nil
+}
+
+// mistake is a part that could not be made; New reports it.
+type mistake struct{ error }
+
+func (m mistake) apply(*Trigger) error { return m.error }
+
+// Publish is the rule that publishes an event for every change of a model's rows. f makes the event of a change; it must be a
+// function of the change alone, without clock and randomness, so that a record that is delivered again gives the same bytes.
+//
+// What f leaves empty is filled in: ID with the record's id (for the second rule and those behind it that fit the same
+// row, with ".1", ".2" and so on), Type with the discriminator and the kind ("order-updated"), Timestamp with Change.At,
+// PartitionKey with the row's pk, and the standard tags. f returns [ErrSkip] for a change that is no fact. Any other error of
+// f, and a panic, make a fault event with the record in it.
+func Publish[T any](m table.Model[T], f func(Change[T]) (insideout.Event, error)) Part {
+	if m == nil || f == nil {
+		return mistake{errors.New("cdc: Publish needs a model and a mapper")}
+	}
+	return rowRule{
+		name:    m.Name(),
+		matches: m.Matches,
+		event: func(c *change) (insideout.Event, error) {
+			typed, err := typedChange(m, c)
+			if err != nil {
+				return insideout.Event{}, err
+			}
+			return f(typed)
+		},
+	}
+}
+
+func typedChange[T any](m table.Model[T], c *change) (Change[T], error) {
+	typed := describe[T](c)
+	var err error
+	if typed.Old, err = decode(m, c.old); err != nil {
+		return typed, err
+	}
+	typed.New, err = decode(m, c.new)
+	return typed, err
+}
+
+// describe fills in all but the images.
+func describe[T any](c *change) Change[T] {
+	return Change[T]{
+		Kind: c.kind, Key: c.key(), By: c.meta.By, Region: c.meta.Region, At: c.at, RecordID: c.id, Sequence: c.sequence,
+	}
+}
+
+func decode[T any](m table.Model[T], image table.Item) (*T, error) {
+	if image == nil {
+		return nil, nil
+	}
+	v, err := m.Decode(image)
+	if err != nil {
+		return nil, err
+	}
+	return &v, nil
+}
+
+// aggregateRule publishes aggregates of which rows have changed.
+type aggregateRule struct {
+	name    string
+	suffix  string // of the ids: tells the rules for one partition key apart
+	matches func(table.Item) bool
+	load    func(context.Context, *touched) (func() (insideout.Event, error), error)
+}
+
+func (r aggregateRule) apply(t *Trigger) error {
+	r.suffix = r.name
+	for _, other := range t.aggregates {
+		if other.name == r.name {
+			r.suffix += ".1"
+		}
+	}
+	t.aggregates = append(t.aggregates, r)
+	return nil
+}
