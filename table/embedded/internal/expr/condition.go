@@ -32,12 +32,18 @@ func parseCondition(parameter, text string, e *Env) (*Condition, error) {
 }
 
 // Match tells whether the item meets the condition; a nil item has no
-// attributes. The error is always nil: whatever can be wrong was found by parsing.
-func (c *Condition) Match(item attr.Item) (bool, error) { return c.b.match(c.b.root, item), nil }
+// attributes, and a nil condition is met by every item. The error is always
+// nil: whatever can be wrong was found by parsing.
+func (c *Condition) Match(item attr.Item) (bool, error) {
+	return c == nil || c.b.match(c.b.root, item), nil
+}
 
 // Names gives the top-level attributes that the condition looks at, in the
 // order of the text; some may come more than once.
 func (c *Condition) Names() []string {
+	if c == nil {
+		return nil
+	}
 	names := make([]string, len(c.b.paths))
 	for i, p := range c.b.paths {
 		names[i] = p.Name()

@@ -10,9 +10,10 @@ import (
 
 // Update is a list of changes to an item.
 type Update struct {
-	b       *bound
-	actions []action
-	kids    []branch // by the numbers of the actions
+	b        *bound
+	actions  []action
+	kids     []branch // by the numbers of the actions
+	mismatch string   // AttributeUpdates: the text about operands of a wrong type
 }
 
 // ParseUpdate reads an UpdateExpression.
@@ -53,6 +54,17 @@ func (u *Update) RefuseKeys(keys ...string) error {
 	return nil
 }
 
+// Creates tells whether the update makes an item of one that does not exist: an
+// update that only removes leaves nothing behind.
+func (u *Update) Creates() bool {
+	for _, a := range u.actions {
+		if a.section == sectionSet || a.section == sectionAdd {
+			return true
+		}
+	}
+	return len(u.actions) == 0
+}
+
 // Touched gives what the item has at the update's paths, in its hierarchy: of
 // the item before the update these are the UPDATED_OLD values, of the item
 // after it the UPDATED_NEW values. It is empty when there is nothing.
@@ -73,7 +85,10 @@ func (u *Update) apply(item attr.Item, missing bool) (attr.Item, error) {
 	c := changes{list: room[:0], missing: missing}
 	for i := range u.actions {
 		one, msg := u.b.change(&u.actions[i], item)
-		if msg != "" {
+		switch {
+		case msg == msgOperandType && u.mismatch != "":
+			return nil, &Error{u.mismatch}
+		case msg != "":
 			return nil, &Error{msg}
 		}
 		c.list = append(c.list, one)
