@@ -1,0 +1,40 @@
+package engine
+
+import (
+	"log/slog"
+	"time"
+)
+
+// Options are explained in package embedded.
+type Options struct {
+	Region      string
+	Shards      int
+	TTLInterval time.Duration
+	NoSync      bool
+	Logger      *slog.Logger
+}
+
+const (
+	defaultRegion      = "us-east-1"
+	defaultTTLInterval = time.Minute
+	maxShards          = 256
+	account            = "000000000000"
+)
+
+func (o *Options) withDefaults() Options {
+	var r Options
+	if o != nil {
+		r = *o
+	}
+	if r.Region == "" {
+		r.Region = defaultRegion
+	}
+	if r.TTLInterval == 0 {
+		r.TTLInterval = defaultTTLInterval
+	}
+	if r.Logger == nil {
+		r.Logger = slog.New(slog.DiscardHandler)
+	}
+	r.Shards = min(max(r.Shards, 1), maxShards)
+	return r
+}

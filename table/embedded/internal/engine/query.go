@@ -1,0 +1,325 @@
+package engine
+
+import (
+	"context"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/insideout-go/insideout/table/embedded/internal/attr"
+	"github.com/insideout-go/insideout/table/embedded/internal/expr"
+	"github.com/insideout-go/insideout/table/embedded/internal/kv"
+)
+
+// Query implements DynamoDB's operation. A page is one consistent state.
+func (e *Engine) Query(ctx context.Context, in *dynamodb.QueryInput) (*dynamodb.QueryOutput, error) {
+	if err := checkQuery(in); err != nil {
+		return nil, err
+	}
+	parsed, err := e.parseQuery(in)
+	if err != nil {
+		return nil, err
+	}
+	t, err := e.table(in.TableName)
+	if err != nil {
+		return nil, err
+	}
+	defer t.mu.RUnlock()
+	q, err := t.query(in, parsed)
+	if err != nil {
+		return nil, err
+	}
+	p, err := e.run(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	if err := e.seenQuery(ctx, q); err != nil {
+		return nil, internal(err)
+	}
+	return &dynamodb.QueryOutput{
+		Items: p.items, Count: p.count, ScannedCount: p.scanned, LastEvaluatedKey: p.last,
+		ConsumedCapacity: q.usage.report(in.ReturnConsumedCapacity),
+	}, nil
+}
+
+// seenQuery waits until what was read is durable. All of a table's partition
+// has one stripe.
+func (e *Engine) seenQuery(ctx context.Context, q *reading) error {
+	if q.x != nil && !q.x.Local {
+		return e.seenAll()
+	}
+	return seen(ctx, &e.stripes[e.stripe(q.t, rowKey{hash: q.hash})].last)
+}
+
+func checkQuery(in *dynamodb.QueryInput) error {
+	var v violations
+	v.table(in.TableName)
+	v.read(in.IndexName, in.Limit, in.Select, in.ReturnConsumedCapacity)
+	if err := v.err(); err != nil {
+		return err
+	}
+	switch {
+	case len(in.AttributesToGet) > 0:
+		return legacy("AttributesToGet")
+	case in.QueryFilter != nil || in.ConditionalOperator != "":
+		return legacy("QueryFilter and ConditionalOperator")
+	case in.KeyConditions != nil && in.KeyConditionExpression != nil:
+		return validation("Can not use both expression and non-expression parameters in the same request: " +
+			"Non-expression parameters: {KeyConditions} Expression parameters: {KeyConditionExpression}")
+	case in.KeyConditions == nil && in.KeyConditionExpression == nil:
+		return validation("Either the KeyConditions or KeyConditionExpression parameter must be specified in the request.")
+	}
+	return checkSelect(in.Select, in.ProjectionExpression != nil)
+}
+
+func (v *violations) read(index *string, limit *int32, sel types.Select, rcc types.ReturnConsumedCapacity) {
+	if index != nil {
+		v.plainName(*index, "indexName", maxNameLength)
+		if len(*index) < minNameLength {
+			v.add(*index, "indexName", "Member must have length greater than or equal to 3")
+		}
+	}
+	if limit != nil && *limit < 1 {
+		v.add(*limit, "limit", "Member must have value greater than or equal to 1")
+	}
+	oneOf(v, "select", sel, sel.Values())
+	v.capacity(rcc)
+}
+
+// parsedRead are the expressions of a query or scan.
+type parsedRead struct {
+	key     *expr.KeyCondition
+	filter  *expr.Condition
+	project *expr.Projection
+}
+
+func (e *Engine) parseQuery(in *dynamodb.QueryInput) (*parsedRead, error) {
+	var p parsedRead
+	nulls := ""
+	if in.KeyConditionExpression == nil && in.FilterExpression == nil && in.ProjectionExpression == nil {
+		nulls = "FilterExpression and KeyConditionExpression are null"
+	}
+	env, err := e.newEnv(in.ExpressionAttributeNames, in.ExpressionAttributeValues, nulls)
+	if err != nil {
+		return nil, err
+	}
+	if p.filter, p.project, err = parseRead(in.FilterExpression, in.ProjectionExpression, env); err != nil {
+		return nil, err
+	}
+	if in.KeyConditionExpression != nil {
+		p.key, err = expr.ParseKeyCondition(*in.KeyConditionExpression, env)
+	} else {
+		p.key, err = keyConditions(in.KeyConditions)
+	}
+	if err != nil {
+		return nil, invalid(err)
+	}
+	if env != nil {
+		err = env.CheckUnused()
+	}
+	return &p, invalid(err)
+}
+
+func parseRead(filter, project *string, env *expr.Env) (f *expr.Condition, p *expr.Projection, err error) {
+	if filter != nil {
+		if f, err = expr.ParseFilter(*filter, env); err != nil {
+			return nil, nil, invalid(err)
+		}
+	}
+	if project != nil {
+		if p, err = expr.ParseProjection(*project, env); err != nil {
+			return nil, nil, invalid(err)
+		}
+	}
+	return f, p, nil
+}
+
+// query makes the reading of a query.
+func (t *table) query(in *dynamodb.QueryInput, parsed *parsedRead) (*reading, error) {
+	x, err := t.readIndex(in.IndexName, in.ConsistentRead)
+	if err != nil {
+		return nil, err
+	}
+	q := &reading{
+		t: t, x: x, filter: parsed.filter, project: parsed.project, strong: in.ConsistentRead, usage: newUsage(t),
+		reverse: in.ScanIndexForward != nil && !*in.ScanIndexForward,
+	}
+	if in.Limit != nil {
+		q.limit = int(*in.Limit)
+	}
+	if err := q.choose(in.Select, attributesOf(parsed.project)); err != nil {
+		return nil, err
+	}
+	if err := q.bound(parsed.key); err != nil {
+		return nil, err
+	}
+	if err := q.checkFilter(); err != nil {
+		return nil, err
+	}
+	if in.ExclusiveStartKey == nil {
+		return q, nil
+	}
+	key, err := q.start(in.ExclusiveStartKey)
+	if err != nil {
+		return nil, err
+	}
+	if !q.contains(key) {
+		return nil, validation("The provided starting key is outside query boundaries based on provided conditions")
+	}
+	q.continueAfter(key)
+	return q, nil
+}
+
+func attributesOf(p *expr.Projection) []string {
+	if p == nil {
+		return nil
+	}
+	return p.Names()
+}
+
+func (q *reading) contains(key []byte) bool {
+	return string(key) >= string(q.lo) && (q.hi == nil || string(key) < string(q.hi))
+}
+
+// schema is the key that the reading's conditions are about.
+func (q *reading) schema() keySchema {
+	if q.x == nil {
+		return q.t.keys
+	}
+	return q.x.keys
+}
+
+// checkFilter refuses key attributes in the filter of a query.
+func (q *reading) checkFilter() error {
+	if q.filter == nil {
+		return nil
+	}
+	for _, name := range q.filter.Names() {
+		if q.schema().has(name) {
+			return validation("Filter Expression can only contain non-primary key attributes: Primary key attribute: %s", name)
+		}
+	}
+	return nil
+}
+
+// bound turns the key condition into a range of storage keys: every hash
+// attribute by equality, then range attributes from the left, of which only
+// the last may have another operator.
+func (q *reading) bound(c *expr.KeyCondition) error {
+	terms := make(map[string]expr.KeyTerm, len(c.Terms))
+	for _, term := range c.Terms {
+		terms[term.Name] = term
+	}
+	schema := q.schema()
+	equal := attr.Item{}
+	for _, k := range schema.Hash {
+		term, ok := terms[k.Name]
+		if !ok {
+			return validation("Query condition missed key schema element: %s", k.Name)
+		}
+		if term.Op != expr.KeyEqual {
+			return validation("Query key condition not supported")
+		}
+		if err := checkTerm(k, term); err != nil {
+			return err
+		}
+		equal[k.Name] = term.Values[0]
+		delete(terms, k.Name)
+	}
+	prefix, err := q.hashPrefix(equal)
+	if err != nil {
+		return err
+	}
+	q.lo, q.hi = prefixRange(prefix)
+	return q.boundRange(schema.Range, terms, prefix)
+}
+
+func (q *reading) hashPrefix(equal attr.Item) ([]byte, error) {
+	prefix := rowPrefix(q.t.meta.ID)
+	if q.x != nil {
+		prefix = oneIndexPrefix(q.t.meta.ID, q.x.ID)
+	}
+	at := len(prefix)
+	prefix, err := appendHashed(prefix, q.schema().Hash, equal)
+	if err != nil {
+		return nil, err
+	}
+	q.hash = hash32(prefix[at+4:])
+	return prefix, nil
+}
+
+func (q *reading) boundRange(keys []keyAttr, terms map[string]expr.KeyTerm, prefix []byte) error {
+	for _, k := range keys {
+		term, ok := terms[k.Name]
+		if !ok {
+			break
+		}
+		if err := checkTerm(k, term); err != nil {
+			return err
+		}
+		delete(terms, k.Name)
+		if term.Op != expr.KeyEqual {
+			if err := q.boundTerm(prefix, term); err != nil {
+				return err
+			}
+			break
+		}
+		var err error
+		if prefix, err = attr.AppendKey(prefix, term.Values[0]); err != nil {
+			return invalid(err)
+		}
+		q.lo, q.hi = prefixRange(slices.Clone(prefix))
+	}
+	if len(terms) == 0 {
+		return nil
+	}
+	for _, k := range keys {
+		if _, ok := terms[k.Name]; !ok {
+			return validation("Query condition missed key schema element: %s", k.Name)
+		}
+	}
+	return validation("Query key condition not supported")
+}
+
+func (q *reading) boundTerm(prefix []byte, term expr.KeyTerm) error {
+	key := func(v attr.Value) []byte {
+		b, _ := attr.AppendKey(slices.Clone(prefix), v) // the type has been checked
+		return b
+	}
+	v := term.Values[0]
+	switch term.Op {
+	case expr.KeyLess:
+		q.hi = key(v)
+	case expr.KeyLessEq:
+		q.hi = kv.PrefixEnd(key(v))
+	case expr.KeyGreater:
+		q.lo = kv.PrefixEnd(key(v))
+	case expr.KeyGreaterEq:
+		q.lo = key(v)
+	case expr.KeyBetween:
+		q.lo = key(v)
+		q.hi = kv.PrefixEnd(key(term.Values[1]))
+	case expr.KeyBeginsWith:
+		b, err := attr.AppendKeyPrefix(slices.Clone(prefix), v)
+		if err != nil {
+			return validation("One or more parameter values were invalid: begins_with is not supported for type %s", v.Kind())
+		}
+		q.lo, q.hi = prefixRange(b)
+	default:
+		return validation("Query key condition not supported")
+	}
+	return nil
+}
+
+func checkTerm(k keyAttr, term expr.KeyTerm) error {
+	for _, v := range term.Values {
+		if v.Kind() != k.Kind {
+			return invalidParameter("Condition parameter type does not match schema type")
+		}
+		if emptyKey(v) {
+			return emptyKeyError(k)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,370 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/smithy-go"
+
+	"github.com/insideout-go/insideout/table/embedded/internal/attr"
+	"github.com/insideout-go/insideout/table/embedded/internal/expr"
+)
+
+// DynamoDB's limits on transactions.
+const (
+	maxTransactItems = 100
+	maxTransactBytes = 4 << 20
+	maxTokenLength   = 36
+)
+
+// errFailed stops a transaction whose actions have failed one by one.
+var errFailed = errors.New("embedded: the transaction is cancelled")
+
+// step is one action of a transaction as asked for.
+type step struct {
+	table     *string
+	op        string
+	body      attr.Item // the item or key
+	update    *expr.Update
+	cond      *expr.Condition
+	onFailure types.ReturnValuesOnConditionCheckFailure
+	digest    []byte // what two calls with one token must have in common
+}
+
+// TransactWriteItems implements DynamoDB's operation. All actions happen at
+// once or none; concurrent transactions wait for each other and do not
+// conflict.
+func (e *Engine) TransactWriteItems(ctx context.Context, in *dynamodb.TransactWriteItemsInput) (*dynamodb.TransactWriteItemsOutput, error) {
+	if err := checkTransactWrite(in); err != nil {
+		return nil, err
+	}
+	steps, err := e.parseSteps(in.TransactItems)
+	if err != nil {
+		return nil, err
+	}
+	token, err := e.beginToken(in.ClientRequestToken, steps)
+	if err != nil {
+		return nil, err
+	}
+	defer token.end()
+	if token.repeated() {
+		return &dynamodb.TransactWriteItemsOutput{}, nil
+	}
+	tables, unlock, err := e.lockTables(stepTables(steps))
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	actions, err := stepActions(steps, tables)
+	if err != nil {
+		return nil, err
+	}
+	failures := make([]error, len(actions))
+	if err := e.write(ctx, actions, failures, token.stage); err != nil {
+		if err == errFailed {
+			return nil, cancelled(steps, failures)
+		}
+		return nil, err
+	}
+	out := &dynamodb.TransactWriteItemsOutput{}
+	out.ConsumedCapacity, err = usages(actions, in.ReturnConsumedCapacity, 2, func(c *types.ConsumedCapacity, total float64) {
+		c.WriteCapacityUnits = &total
+	})
+	return out, err
+}
+
+func checkTransactWrite(in *dynamodb.TransactWriteItemsInput) error {
+	var v violations
+	v.transactItems(in.TransactItems == nil, len(in.TransactItems))
+	v.capacity(in.ReturnConsumedCapacity)
+	if t := in.ClientRequestToken; t != nil && (len(*t) < 1 || len(*t) > maxTokenLength) {
+		v.add(*t, "clientRequestToken", "Member must have length between 1 and 36")
+	}
+	for i, w := range in.TransactItems {
+		path := member("transactItems", i)
+		if c := w.ConditionCheck; c != nil && c.ConditionExpression == nil {
+			v.add(nil, path+".conditionCheck.conditionExpression", notNull)
+		}
+		if u := w.Update; u != nil && u.UpdateExpression == nil {
+			v.add(nil, path+".update.updateExpression", notNull)
+		}
+	}
+	if err := v.err(); err != nil {
+		return err
+	}
+	for _, w := range in.TransactItems {
+		n := 0
+		for _, given := range []bool{w.ConditionCheck != nil, w.Put != nil, w.Update != nil, w.Delete != nil} {
+			if given {
+				n++
+			}
+		}
+		if n != 1 {
+			return validation("TransactItems can only contain one of Check, Put, Update or Delete")
+		}
+	}
+	return nil
+}
+
+func (v *violations) transactItems(null bool, n int) {
+	const path = "transactItems"
+	switch {
+	case null:
+		v.add(nil, path, notNull)
+	case n == 0:
+		v.add("[]", path, "Member must have length greater than or equal to 1")
+	case n > maxTransactItems:
+		v.add("", path, "Member must have length less than or equal to 100")
+	}
+}
+
+func (e *Engine) parseSteps(items []types.TransactWriteItem) ([]*step, error) {
+	steps := make([]*step, 0, len(items))
+	size := 0
+	for _, w := range items {
+		s, err := e.parseStep(w)
+		if err != nil {
+			return nil, err
+		}
+		size += attr.ItemSize(s.body)
+		steps = append(steps, s)
+	}
+	if size > maxTransactBytes {
+		return nil, validation("The transaction is too large: its items have at most 4 MB")
+	}
+	return steps, nil
+}
+
+func (e *Engine) parseStep(w types.TransactWriteItem) (*step, error) {
+	switch {
+	case w.Put != nil:
+		p := w.Put
+		return e.newStep("Put", p.TableName, p.Item, nil, p.ConditionExpression, p.ExpressionAttributeNames,
+			p.ExpressionAttributeValues, p.ReturnValuesOnConditionCheckFailure)
+	case w.Update != nil:
+		u := w.Update
+		return e.newStep("Update", u.TableName, u.Key, u.UpdateExpression, u.ConditionExpression, u.ExpressionAttributeNames,
+			u.ExpressionAttributeValues, u.ReturnValuesOnConditionCheckFailure)
+	case w.Delete != nil:
+		d := w.Delete
+		return e.newStep("Delete", d.TableName, d.Key, nil, d.ConditionExpression, d.ExpressionAttributeNames,
+			d.ExpressionAttributeValues, d.ReturnValuesOnConditionCheckFailure)
+	default:
+		c := w.ConditionCheck
+		return e.newStep("ConditionCheck", c.TableName, c.Key, nil, c.ConditionExpression, c.ExpressionAttributeNames,
+			c.ExpressionAttributeValues, c.ReturnValuesOnConditionCheckFailure)
+	}
+}
+
+func (e *Engine) newStep(op string, table *string, body map[string]types.AttributeValue, update, cond *string,
+	names map[string]string, values map[string]types.AttributeValue, onFailure types.ReturnValuesOnConditionCheckFailure,
+) (*step, error) {
+	var v violations
+	v.table(table)
+	if body == nil {
+		v.add(nil, "key", notNull)
+	}
+	oneOf(&v, "returnValuesOnConditionCheckFailure", onFailure, onFailure.Values())
+	if err := v.err(); err != nil {
+		return nil, err
+	}
+	s := &step{table: table, op: op, onFailure: onFailure}
+	var err error
+	if s.body, err = attr.ItemFromSDK(body); err != nil {
+		return nil, invalid(err)
+	}
+	if update == nil {
+		s.cond, err = e.condition(cond, names, values)
+	} else {
+		s.update, s.cond, err = e.updates(update, cond, names, values)
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.digest, err = digest(s, update, cond, names, values)
+	return s, err
+}
+
+func stepTables(steps []*step) []string {
+	names := make([]string, len(steps))
+	for i, s := range steps {
+		names[i] = *s.table
+	}
+	return names
+}
+
+// stepActions makes the actions. A fault in one of them cancels the
+// transaction; an empty key and an oversized item refuse it.
+func stepActions(steps []*step, tables map[string]*table) ([]*action, error) {
+	actions := make([]*action, len(steps))
+	failures := make([]error, len(steps))
+	keys := make(map[string]bool, len(steps))
+	failed := false
+	for i, s := range steps {
+		a, err := s.action(tables[*s.table])
+		if err != nil {
+			if hoisted(err) {
+				return nil, err
+			}
+			failures[i], failed = err, true
+			continue
+		}
+		if keys[string(a.key.bytes)] {
+			return nil, validation("Transaction request cannot include multiple operations on one item")
+		}
+		keys[string(a.key.bytes)] = true
+		actions[i] = a
+	}
+	if failed {
+		return nil, cancelled(steps, failures)
+	}
+	return actions, nil
+}
+
+func (s *step) action(t *table) (*action, error) {
+	switch s.op {
+	case "Put":
+		return t.put(s.body, s.cond)
+	case "Update":
+		return t.update(s.body, s.update, s.cond)
+	case "Delete":
+		return t.remove(s.body, s.cond)
+	}
+	return t.check(s.body, s.cond)
+}
+
+func hoisted(err error) bool {
+	text := err.Error()
+	return strings.Contains(text, "cannot contain an empty") || strings.Contains(text, "Item size has exceeded")
+}
+
+// cancelled is the answer to a transaction that did not happen: a reason for
+// each action, in order.
+func cancelled(steps []*step, failures []error) error {
+	x := &types.TransactionCanceledException{}
+	codes := make([]string, len(failures))
+	for i, failure := range failures {
+		r := types.CancellationReason{Code: new("None")}
+		if f, ok := errors.AsType[*conditionFailed](failure); ok {
+			r.Code, r.Message = new("ConditionalCheckFailed"), new(f.Error())
+			if steps[i].onFailure == types.ReturnValuesOnConditionCheckFailureAllOld {
+				if old, err := f.action.old.item(); err == nil && old != nil {
+					r.Item = attr.ItemToSDK(old)
+				}
+			}
+		} else if api, ok := errors.AsType[smithy.APIError](failure); ok {
+			r.Code, r.Message = new("ValidationError"), new(api.ErrorMessage())
+		}
+		codes[i] = *r.Code
+		x.CancellationReasons = append(x.CancellationReasons, r)
+	}
+	x.Message = new("Transaction cancelled, please refer cancellation reasons for specific reasons [" +
+		strings.Join(codes, ", ") + "]")
+	return x
+}
+
+// TransactGetItems implements DynamoDB's operation: it reads one state.
+func (e *Engine) TransactGetItems(ctx context.Context, in *dynamodb.TransactGetItemsInput) (*dynamodb.TransactGetItemsOutput, error) {
+	gets, err := e.parseGets(in)
+	if err != nil {
+		return nil, err
+	}
+	tables, unlock, err := e.lockTables(stepTables(gets))
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	actions, err := stepActions(gets, tables)
+	if err != nil {
+		return nil, err
+	}
+	if err := e.readActions(ctx, actions); err != nil {
+		return nil, err
+	}
+	out := &dynamodb.TransactGetItemsOutput{Responses: make([]types.ItemResponse, len(actions))}
+	size := 0
+	for i, a := range actions {
+		p, err := e.projection(in.TransactItems[i].Get.ProjectionExpression, in.TransactItems[i].Get.ExpressionAttributeNames)
+		if err != nil {
+			return nil, err
+		}
+		if size += a.old.size(); size > maxTransactBytes {
+			return nil, validation("The transaction is too large: its items have at most 4 MB")
+		}
+		if out.Responses[i].Item, err = a.old.project(p); err != nil {
+			return nil, err
+		}
+	}
+	out.ConsumedCapacity = getUsages(actions, in.ReturnConsumedCapacity)
+	return out, nil
+}
+
+func (e *Engine) parseGets(in *dynamodb.TransactGetItemsInput) ([]*step, error) {
+	var v violations
+	v.transactItems(in.TransactItems == nil, len(in.TransactItems))
+	v.capacity(in.ReturnConsumedCapacity)
+	for i, g := range in.TransactItems {
+		if g.Get == nil {
+			v.add(nil, member("transactItems", i)+".get", notNull)
+		}
+	}
+	if err := v.err(); err != nil {
+		return nil, err
+	}
+	var steps []*step
+	for _, g := range in.TransactItems {
+		if _, err := e.projection(g.Get.ProjectionExpression, g.Get.ExpressionAttributeNames); err != nil {
+			return nil, err
+		}
+		s, err := e.newStep("Get", g.Get.TableName, g.Get.Key, nil, nil, nil, nil, "")
+		if err != nil {
+			return nil, err
+		}
+		steps = append(steps, s)
+	}
+	return steps, nil
+}
+
+// readActions reads the rows of actions from one state and waits until that is durable.
+func (e *Engine) readActions(ctx context.Context, actions []*action) error {
+	snap, err := e.store.Snapshot()
+	if err != nil {
+		return internal(err)
+	}
+	defer snap.Close()
+	for _, a := range actions {
+		if a.old, err = readRow(snap, a.key.bytes); err != nil {
+			return err
+		}
+	}
+	for _, a := range actions {
+		if err := seen(ctx, &e.stripes[e.stripe(a.t, a.key)].last); err != nil {
+			return internal(err)
+		}
+	}
+	return nil
+}
+
+func getUsages(actions []*action, how types.ReturnConsumedCapacity) []types.ConsumedCapacity {
+	var all []types.ConsumedCapacity
+	at := map[*table]*usage{}
+	var order []*usage
+	strong := true
+	for _, a := range actions {
+		if at[a.t] == nil {
+			at[a.t] = newUsage(a.t)
+			at[a.t].tx = func(c *types.ConsumedCapacity, total float64) { c.ReadCapacityUnits = &total }
+			order = append(order, at[a.t])
+		}
+		at[a.t].read(nil, 2*readUnits(a.old.size(), &strong))
+	}
+	for _, u := range order {
+		if c := u.report(how); c != nil {
+			all = append(all, *c)
+		}
+	}
+	return all
+}

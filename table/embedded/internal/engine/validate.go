@@ -1,0 +1,111 @@
+package engine
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// violations collects the first layer of DynamoDB's checks: all faults of form
+// are reported in one text.
+type violations []string
+
+func (v *violations) add(value any, path, constraint string) {
+	shown := "null"
+	if value != nil {
+		shown = fmt.Sprintf("'%v'", value)
+	}
+	*v = append(*v, "Value "+shown+" at '"+path+"' failed to satisfy constraint: "+constraint)
+}
+
+func (v *violations) err() error {
+	switch n := len(*v); n {
+	case 0:
+		return nil
+	case 1:
+		return validation("1 validation error detected: %s", (*v)[0])
+	default:
+		return validation("%d validation errors detected: %s", n, strings.Join(*v, "; "))
+	}
+}
+
+const notNull = "Member must not be null"
+
+func nullMember(path string) error {
+	var v violations
+	v.add(nil, path, notNull)
+	return v.err()
+}
+
+func rangeError(path string, value, least, most int) error {
+	var v violations
+	v.between(path, value, least, most)
+	return v.err()
+}
+
+func (v *violations) between(path string, value, least, most int) {
+	switch {
+	case value < least:
+		v.add(value, path, fmt.Sprintf("Member must have value greater than or equal to %d", least))
+	case value > most:
+		v.add(value, path, fmt.Sprintf("Member must have value less than or equal to %d", most))
+	}
+}
+
+// oneOf checks a member of an enumeration; none is fine.
+func oneOf[T ~string](v *violations, path string, value T, all []T) {
+	if value == "" || slices.Contains(all, value) {
+		return
+	}
+	names := make([]string, len(all))
+	for i, a := range all {
+		names[i] = string(a)
+	}
+	v.add(value, path, "Member must satisfy enum value set: ["+strings.Join(names, ", ")+"]")
+}
+
+var namePattern = regexp.MustCompile(`^[a-zA-Z0-9_.-]+$`)
+
+// Table names may be 255 characters long, their ARNs 1,024.
+const (
+	maxNameLength = 255
+	maxARNLength  = 1024
+)
+
+// table checks the form of a table's name or ARN.
+func (v *violations) table(name *string) {
+	switch {
+	case name == nil:
+		v.add(nil, "tableName", notNull)
+	case *name == "":
+		v.add(*name, "tableName", "Member must have length greater than or equal to 1")
+	case strings.HasPrefix(*name, "arn:"):
+		if len(*name) > maxARNLength {
+			v.add(*name, "tableName", "Member must have length less than or equal to 1024")
+		}
+	default:
+		v.plainName(*name, "tableName", maxARNLength)
+	}
+}
+
+func (v *violations) plainName(name, path string, longest int) {
+	if !namePattern.MatchString(name) {
+		v.add(name, path, "Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+")
+	}
+	if len(name) > longest {
+		v.add(name, path, fmt.Sprintf("Member must have length less than or equal to %d", longest))
+	}
+}
+
+// tableName strips an ARN down to the name.
+func tableName(nameOrARN *string) string {
+	if nameOrARN == nil {
+		return ""
+	}
+	if strings.HasPrefix(*nameOrARN, "arn:") {
+		_, name, _ := strings.Cut(*nameOrARN, ":table/")
+		return name
+	}
+	return *nameOrARN
+}
