@@ -35,6 +35,7 @@ func PublishAggregate[A any](db *table.DB, a *table.Aggregate[A], f func(Change[
 	}
 	return aggregateRule{
 		name:    a.Name(),
+		entity:  a.Name(),
 		matches: a.Matches,
 		load: func(ctx context.Context, g *touched) (func() (insideout.Event, error), error) {
 			c, ok, err := loadChange(ctx, db, a, g)
@@ -115,7 +116,7 @@ func (b *batch) touch(i int, c *change, rule int) {
 	if g.last.at.Before(newest) {
 		g.last.at = newest
 	}
-	if c.meta.Discriminator == b.trigger.aggregates[rule].name {
+	if c.meta.Discriminator == b.trigger.aggregates[rule].entity {
 		g.root = new(*c)
 		if c.kind != Updated {
 			g.rootKind = c.kind
@@ -154,7 +155,7 @@ func (b *batch) mapAggregate(ctx context.Context, g *touched) {
 	}
 	o.event, err = safely(event)
 	if err == nil {
-		err = b.trigger.complete(&o.event, &g.last, aggregateID(g.last.sequence, rule.suffix), rule.name, rule.name)
+		err = b.trigger.complete(&o.event, &g.last, aggregateID(g.last.sequence, rule.name), rule.entity, rule.name)
 	}
 	switch {
 	case errors.Is(err, ErrSkip):
@@ -165,7 +166,7 @@ func (b *batch) mapAggregate(ctx context.Context, g *touched) {
 	}
 }
 
-func aggregateID(sequence, suffix string) string { return padSequence(sequence) + "." + suffix }
+func aggregateID(sequence, rule string) string { return padSequence(sequence) + "." + rule }
 
 func padSequence(sequence string) string {
 	return strings.Repeat("0", max(0, sequenceDigits-len(sequence))) + sequence

@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/insideout-go/insideout"
+	"github.com/insideout-go/insideout/table"
 )
 
 // batch is the work on the records of one delivery.
@@ -38,12 +39,18 @@ func (b *batch) mapRows() {
 	for i := range b.records {
 		c, ok, err := classify(&b.records[i], b.trigger.opts)
 		switch {
-		case err != nil:
+		case err != nil && (c.image() == nil || b.trigger.matches(c.image())):
 			b.poison(outgoing{place: i, blame: i}, &c, "undefined", err)
 		case !ok || !b.apply(i, &c):
 			b.trigger.counters.ignored.Add(1)
 		}
 	}
+}
+
+// matches reports whether there is a rule for the row.
+func (t *Trigger) matches(image table.Item) bool {
+	return slices.ContainsFunc(t.rows, func(r rowRule) bool { return r.matches(image) }) ||
+		slices.ContainsFunc(t.aggregates, func(r aggregateRule) bool { return r.matches(image) })
 }
 
 // apply runs the rules that the row belongs to and reports whether there was one. Several rules for one record have ordinals in their

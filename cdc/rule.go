@@ -3,6 +3,7 @@ package cdc
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/insideout-go/insideout"
 	"github.com/insideout-go/insideout/table"
@@ -16,8 +17,23 @@ type rowRule struct {
 }
 
 func (r rowRule) apply(t *Trigger) error {
+	r.name = unique(r.name, len(t.rows), func(i int) string { return t.rows[i].name })
 	t.rows = append(t.rows, r)
 	return nil
+}
+
+// unique adds an ordinal to a name that is taken, so that the faults and the aggregates of two rules have different ids.
+func unique(name string, n int, taken func(int) string) string {
+	for ordinal, candidate := 1, name; ; ordinal++ {
+		free := true
+		for i := range n {
+			free = free && taken(i) != candidate
+		}
+		if free {
+			return candidate
+		}
+		candidate = fmt.Sprintf("%s.%d", name, ordinal)
+	}
 }
 
 // mistake is a part that could not be made; New reports it.
@@ -79,19 +95,14 @@ func decode[T any](m table.Model[T], image table.Item) (*T, error) {
 
 // aggregateRule publishes aggregates of which rows have changed.
 type aggregateRule struct {
-	name    string
-	suffix  string // of the ids: tells the rules for one partition key apart
+	name    string // the pipeline, and the end of the ids
+	entity  string // the name of the root
 	matches func(table.Item) bool
 	load    func(context.Context, *touched) (func() (insideout.Event, error), error)
 }
 
 func (r aggregateRule) apply(t *Trigger) error {
-	r.suffix = r.name
-	for _, other := range t.aggregates {
-		if other.name == r.name {
-			r.suffix += ".1"
-		}
-	}
+	r.name = unique(r.name, len(t.aggregates), func(i int) string { return t.aggregates[i].name })
 	t.aggregates = append(t.aggregates, r)
 	return nil
 }
