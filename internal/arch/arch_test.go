@@ -105,7 +105,8 @@ func importFaults() []planted {
 		all = append(all, planted{c.file + " " + c.imported, importing(c.file, c.imported), want})
 	}
 	return append(all, planted{
-		"unknown part", map[string]string{"util/u.go": "package util\n"},
+		"unknown part",
+		map[string]string{"util/u.go": "package util\n"},
 		[]string{"util: has no line in the import rules of internal/arch"},
 	})
 }
