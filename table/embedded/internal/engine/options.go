@@ -38,3 +38,6 @@ func (o *Options) withDefaults() Options {
 	r.Shards = min(max(r.Shards, 1), maxShards)
 	return r
 }
+
+// Options returns the options in force, defaults filled in.
+func (e *Engine) Options() Options { return e.opts }
