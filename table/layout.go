@@ -176,6 +176,7 @@ type textKey struct {
 
 // text is the part of an update request that does not depend on values. It is shared and never changed.
 type text struct {
+	clauses
 	update, condition string
 	names             map[string]string
 }

@@ -236,4 +236,3 @@ func DefineEdge[T any](name, role string, fn func(v *T, d *Def[T])) *Edge[T] {
 	}
 	return e
 }
-

@@ -3,6 +3,7 @@ package table
 import (
 	"maps"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,6 +22,7 @@ const (
 	writeCreate
 	writeDelete
 	writeRestore
+	writeUpdate
 	writeListener // both upserts and removals
 )
 
@@ -39,7 +41,7 @@ func (r *row) condition() string {
 	switch r.kind {
 	case writeCreate:
 		return "(attribute_not_exists(" + r.presence() + ") OR #5 = " + trueValue + " OR #6 <= " + nowValue + ") AND (" + growing + ")"
-	case writeDelete:
+	case writeDelete, writeUpdate:
 		return "attribute_exists(" + r.presence() + ") AND attribute_not_exists(#5) AND (attribute_not_exists(#6) OR #6 > " + nowValue +
 			") AND (" + growing + ")"
 	case writeRestore:
@@ -62,7 +64,9 @@ func (r *row) presence() string {
 
 func (r *row) needsKey() bool  { return r.needsNow() && len(r.lanes) == 1 }
 func (r *row) needsTrue() bool { return r.kind == writeCreate || r.kind == writeRestore }
-func (r *row) needsNow() bool  { return r.kind == writeCreate || r.kind == writeDelete }
+func (r *row) needsNow() bool {
+	return r.kind == writeCreate || r.kind == writeDelete || r.kind == writeUpdate
+}
 
 func (s *shape) versionSlot() int {
 	if s.lane > 0 {
@@ -79,6 +83,7 @@ type row struct {
 	key    RowKey
 	values []types.AttributeValue
 	cond   []Cond // in addition to the condition of the kind
+	edits  []edit // in addition to the slots
 	now    time.Time
 }
 
@@ -141,36 +146,40 @@ func (r *row) text() *text {
 	return t
 }
 
-// newText writes SET for what is present and REMOVE for what is not.
+// newText sets what is present and removes what is not.
 func (r *row) newText() *text {
 	t := &text{condition: r.condition(), names: make(map[string]string, len(r.values)+1)}
-	var set, remove strings.Builder
+	var c clauses
 	for i, av := range r.values {
 		t.names[r.aliases[i].name] = r.names[i]
 		if av == nil {
-			separate(&remove, "REMOVE ")
-			remove.WriteString(r.aliases[i].name)
+			c.remove = append(c.remove, r.aliases[i].name)
 			continue
 		}
-		separate(&set, "SET ")
-		set.WriteString(r.aliases[i].name + " = " + r.aliases[i].value)
+		c.set = append(c.set, r.aliases[i].name+" = "+r.aliases[i].value)
 	}
-	if set.Len() > 0 && remove.Len() > 0 {
-		set.WriteByte(' ')
-	}
-	t.update = set.String() + remove.String()
+	t.clauses, t.update = c, c.text()
 	if r.needsKey() {
 		t.names[keyAlias] = attrPK
 	}
 	return t
 }
 
-func separate(b *strings.Builder, clause string) {
-	if b.Len() == 0 {
-		b.WriteString(clause)
-		return
+// clauses are the parts of an update expression.
+type clauses struct{ set, remove, add, del []string }
+
+// text writes the clauses that there are.
+func (c clauses) text() string {
+	var texts []string
+	for _, clause := range []struct {
+		name  string
+		parts []string
+	}{{"SET ", c.set}, {"REMOVE ", c.remove}, {"ADD ", c.add}, {"DELETE ", c.del}} {
+		if len(clause.parts) > 0 {
+			texts = append(texts, clause.name+strings.Join(clause.parts, ", "))
+		}
 	}
-	b.WriteString(", ")
+	return strings.Join(texts, " ")
 }
 
 // parts are what UpdateItem and a transaction's Update have in common.
@@ -194,17 +203,38 @@ func (r *row) parts() (parts, error) {
 	if r.needsNow() {
 		p.values[nowValue] = number(r.now.Unix())
 	}
-	if len(r.cond) == 0 {
+	if len(r.cond)+len(r.edits) == 0 {
 		return p, nil
 	}
-	b := &builder{model: r.model, names: maps.Clone(t.names), values: p.values, prefix: "c"}
-	extra, err := b.all(r.cond)
-	if err != nil {
-		return parts{}, err
-	}
-	p.condition, p.names = "("+t.condition+") AND "+extra, b.names
-	return p, nil
+	return p, r.extend(&p, t)
 }
+
+// extend adds what is particular to one request: conditions and edits.
+func (r *row) extend(p *parts, t *text) error {
+	b := &builder{model: r.model, names: maps.Clone(t.names), values: p.values, prefix: "x"}
+	p.names = b.names
+	if len(r.edits) > 0 {
+		c := clauses{set: slices.Clone(t.set), remove: slices.Clone(t.remove)}
+		for _, e := range r.edits {
+			e.write(b, &c)
+		}
+		p.update = c.text()
+	}
+	if len(r.cond) > 0 {
+		extra, err := b.all(r.cond)
+		if err != nil {
+			return err
+		}
+		p.condition = "(" + t.condition + ") AND " + extra
+	}
+	if len(p.update) > maxExpression || len(p.condition) > maxExpression {
+		return invalid("the request's expressions have %d and %d bytes, and DynamoDB takes %d", len(p.update), len(p.condition), maxExpression)
+	}
+	return nil
+}
+
+// maxExpression is DynamoDB's limit, in bytes.
+const maxExpression = 4096
 
 // input is the whole request.
 func (r *row) input(table string) (*dynamodb.UpdateItemInput, error) {

@@ -98,7 +98,7 @@ func grow(rows []*row, reasons []types.CancellationReason) bool {
 	for i, reason := range reasons {
 		switch {
 		case i >= len(rows) || reason.Code == nil || *reason.Code == "None":
-		case *reason.Code != "ConditionalCheckFailed" || rows[i].verdict(reason.Item) != nil:
+		case *reason.Code != "ConditionalCheckFailed" || !rows[i].overtaken(reason.Item):
 			return false
 		default:
 			next := max(time.Now().UnixMilli(), storedTimestamp(reason.Item)+1, rows[i].now.UnixMilli()+1)
@@ -107,6 +107,12 @@ func grow(rows []*row, reasons []types.CancellationReason) bool {
 		}
 	}
 	return grown
+}
+
+// overtaken says that nothing but the timestamp was in the way.
+func (r *row) overtaken(stored Item) bool {
+	done, verdict := r.verdict(stored)
+	return !done && verdict == nil
 }
 
 func transactError(rows []*row, canceled *types.TransactionCanceledException) error {

@@ -28,10 +28,11 @@ func appendValue(b []byte, av types.AttributeValue) []byte {
 	case *types.AttributeValueMemberNS:
 		return appendTexts(b, av.Value)
 	case *types.AttributeValueMemberBS:
-		b = binary.AppendUvarint(b, uint64(len(av.Value)))
-		for _, v := range av.Value {
-			b = appendText(b, string(v))
+		texts := make([]string, len(av.Value))
+		for i, v := range av.Value {
+			texts[i] = string(v)
 		}
+		return appendTexts(b, texts)
 	case *types.AttributeValueMemberL:
 		b = binary.AppendUvarint(b, uint64(len(av.Value)))
 		for _, v := range av.Value {
@@ -46,6 +47,8 @@ func appendValue(b []byte, av types.AttributeValue) []byte {
 	return b
 }
 
+// appendTexts writes a set, which has no order.
 func appendTexts(b []byte, texts []string) []byte {
+	texts = slices.Sorted(slices.Values(texts))
 	return appendText(binary.AppendUvarint(b, uint64(len(texts))), texts...)
 }

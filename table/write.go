@@ -1,8 +1,11 @@
 package table
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -87,7 +90,11 @@ func (db *DB) command(ctx context.Context, r *row) error {
 		if !ok {
 			return err
 		}
-		if verdict := r.verdict(failed.Item); verdict != nil {
+		done, verdict := r.verdict(failed.Item)
+		if done {
+			return nil
+		}
+		if verdict != nil {
 			return &Error{Err: verdict, Current: failed.Item}
 		}
 		next := max(time.Now().UnixMilli(), storedTimestamp(failed.Item)+1, r.now.UnixMilli()+1)
@@ -97,20 +104,39 @@ func (db *DB) command(ctx context.Context, r *row) error {
 	return &Error{Err: ErrConflict, again: true}
 }
 
-// verdict says why a condition failed, or nil if only the timestamp was in the way.
-func (r *row) verdict(stored Item) error {
+// verdict says why a condition failed: nothing, if only the timestamp was in the way. done says that the row is as this very
+// write would leave it: the client may have sent the request twice because the first answer was lost. Create does not trust that, or two callers in
+// one millisecond would both have created the row.
+func (r *row) verdict(stored Item) (done bool, err error) {
 	visible := len(stored) > 0 && shown(stored, r.now)
+	same := len(stored) > 0 && storedTimestamp(stored) == r.now.UnixMilli()
 	switch {
 	case r.kind == writeCreate && visible:
-		return ErrExists
-	case r.kind == writeDelete && !visible:
-		return ErrNotFound
-	case r.kind == writeRestore && !isTrue(stored[attrDeleted]):
-		return ErrNotFound
+		return false, ErrExists
+	case (r.kind == writeSave || r.kind == writeDelete || r.kind == writeRestore) && same && r.wrote(stored):
+		return true, nil
+	case (r.kind == writeDelete || r.kind == writeUpdate) && !visible, r.kind == writeRestore && !isTrue(stored[attrDeleted]):
+		return false, ErrNotFound
+	case r.kind == writeUpdate && same && slices.ContainsFunc(r.edits, edit.accumulates):
+		return false, errUncertain
 	case len(stored) == 0 && len(r.cond) > 0, len(stored) > 0 && storedTimestamp(stored) < r.now.UnixMilli():
-		return ErrConflict
+		return false, ErrConflict
 	}
-	return nil
+	return false, nil
+}
+
+// errUncertain: counting twice in silence would be worse.
+var errUncertain = fmt.Errorf("%w: the row has the very timestamp of this update, which may have been made already, or by another writer in the same millisecond", ErrConflict)
+
+// wrote says whether every slot is stored as this write would have it.
+func (r *row) wrote(stored Item) bool {
+	for i, av := range r.values {
+		have, ok := stored[r.names[i]]
+		if (av != nil) != ok || ok && !bytes.Equal(appendValue(nil, av), appendValue(nil, have)) {
+			return false
+		}
+	}
+	return true
 }
 
 func storedTimestamp(item Item) int64 {
