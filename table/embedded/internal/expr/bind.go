@@ -43,8 +43,8 @@ type binder struct {
 }
 
 // check resolves and checks in DynamoDB's order: a condition from the inside
-// out, the targets of an update or projection from the last to the first, then
-// how they overlap, then the right sides from the last to the first.
+// out, the targets of an update or projection from the last to the first, each
+// with how it overlaps those after it, then the right sides from the last to the first.
 func (b *binder) check() fault {
 	if b.root != nil {
 		return b.operand(b.root)
@@ -56,13 +56,13 @@ func (b *binder) check() fault {
 			targets[i] = b.actions[i].target
 		}
 	}
-	for _, slot := range slices.Backward(targets) {
+	for i, slot := range slices.Backward(targets) {
 		if f := b.path(slot); f != "" {
 			return f
 		}
-	}
-	if f := b.overlap(targets); f != "" {
-		return f
+		if f := b.overlap(slot, targets[i+1:]); f != "" {
+			return f
+		}
 	}
 	for i := range slices.Backward(b.actions) {
 		if f := b.action(&b.actions[i]); f != "" {
@@ -105,17 +105,15 @@ func (b *binder) value(slot int) fault {
 	return ""
 }
 
-// overlap refuses targets of which one contains another, or that take one
-// value for a list and for a map.
-func (b *binder) overlap(targets []int) fault {
-	for i := len(targets) - 2; i >= 0; i-- {
-		one := b.paths[targets[i]]
-		for j := len(targets) - 1; j > i; j-- {
-			two := b.paths[targets[j]]
-			if problem := collide(one, two); problem != "" {
-				return fault("Two document paths " + problem + " with each other; must remove or rewrite one of these paths; path one: " +
-					one.String() + ", path two: " + two.String())
-			}
+// overlap refuses a target that contains a later one or is within it, or that
+// takes as a list what the later one takes as a map.
+func (b *binder) overlap(slot int, later []int) fault {
+	one := b.paths[slot]
+	for _, other := range slices.Backward(later) {
+		two := b.paths[other]
+		if problem := collide(one, two); problem != "" {
+			return fault("Two document paths " + problem + " with each other; must remove or rewrite one of these paths; path one: " +
+				one.String() + ", path two: " + two.String())
 		}
 	}
 	return ""
