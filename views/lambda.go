@@ -39,7 +39,7 @@ func millisOf(text string) time.Time {
 	if err != nil {
 		return time.Time{}
 	}
-	return time.UnixMilli(millis)
+	return time.UnixMilli(millis).UTC()
 }
 
 // HandleKinesis is the handler of a Lambda function on a Kinesis stream. The event source mapping must report batch item failures. The
