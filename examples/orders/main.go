@@ -1,0 +1,165 @@
+// Orders is the main job of insideout, end to end: two autonomous services on one bus. The orders service takes commands from a
+// file of invoices, and its trigger publishes what changed; the customers service listens, and keeps a lean view of what each
+// customer bought.
+//
+//	command → row → change stream → domain event → listener → lean view → query
+//
+// It runs on the embedded engine, in memory or in a folder (-data), and on anything that speaks the DynamoDB API (-endpoint).
+package main
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+//go:embed sample.csv
+var sample []byte
+
+// Exit codes.
+const (
+	exitOK          = 0
+	exitFailure     = 1   // the run failed
+	exitBadInput    = 2   // a flag, a file, a folder or an endpoint is not usable
+	exitInterrupted = 130 // stopped by Ctrl-C
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// badInput is an error that the user can mend: one line, exit code 2.
+type badInput struct{ error }
+
+func (b badInput) Unwrap() error { return b.error }
+
+// options are the flags.
+type options struct {
+	in, data, endpoint, lake, dump string
+	json                           bool
+}
+
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	start := time.Now()
+	opts, err := parseFlags(args, stderr)
+	if errors.Is(err, flag.ErrHelp) {
+		return exitOK
+	}
+	var summary Summary
+	if err == nil {
+		summary, err = runFlow(ctx, opts, stdin, stderr)
+	}
+	if err == nil {
+		summary.ElapsedMS = time.Since(start).Milliseconds()
+		err = summary.write(stdout, opts)
+	}
+	return report(ctx, err, opts, stderr)
+}
+
+// report says in one line what went wrong, and chooses the exit code.
+func report(ctx context.Context, err error, opts options, stderr io.Writer) int {
+	switch _, bad := errors.AsType[badInput](err); {
+	case err == nil:
+		return exitOK
+	case ctx.Err() != nil:
+		again := ""
+		if opts.data != "" || opts.endpoint != "" {
+			again = "; the same command goes on where it stopped"
+		}
+		fmt.Fprintf(stderr, "orders: interrupted%s\n", again)
+		return exitInterrupted
+	case bad:
+		fmt.Fprintf(stderr, "orders: %v\n", err)
+		return exitBadInput
+	default:
+		fmt.Fprintf(stderr, "orders: %v\n", err)
+		return exitFailure
+	}
+}
+
+func parseFlags(args []string, stderr io.Writer) (options, error) {
+	var opts options
+	var chaos, erase string
+	flags := flag.NewFlagSet("orders", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.StringVar(&opts.in, "in", "", "read invoices from `FILE`, a CSV in the columns of the UCI Online Retail data set; - is standard input (default: the sample in the folder)")
+	flags.StringVar(&opts.data, "data", "", "keep the embedded engine's data in `DIR` (default: memory)")
+	flags.StringVar(&opts.endpoint, "endpoint", "", "use the DynamoDB endpoint at `URL` instead of the embedded engine; aws means the environment's region")
+	flags.StringVar(&opts.lake, "lake", "", "keep every published event in `DIR`, as JSON lines")
+	flags.StringVar(&chaos, "chaos", "", "deliver with faults, from `SEED` (not available yet)")
+	flags.StringVar(&erase, "erase", "", "erase the customers `ID[,ID…]` afterwards (not available yet)")
+	flags.StringVar(&opts.dump, "dump", "", "write the view as CSV to `FILE`")
+	flags.BoolVar(&opts.json, "json", false, "print the summary as one JSON object")
+	err := flags.Parse(args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		fmt.Fprintln(stderr, "usage: orders [flags]")
+		flags.SetOutput(stderr)
+		flags.PrintDefaults()
+		return opts, err
+	case err != nil:
+		return opts, badInput{fmt.Errorf("%w; -h lists the flags", err)}
+	case flags.NArg() > 0:
+		return opts, badInput{fmt.Errorf("unexpected argument %q; the file of invoices goes to -in", flags.Arg(0))}
+	case chaos != "":
+		return opts, badInput{errors.New("-chaos is not available yet: this version delivers every event as it comes; run without it")}
+	case erase != "":
+		return opts, badInput{errors.New("-erase is not available yet: this version has no erase job; run without it")}
+	case opts.data != "" && opts.endpoint != "":
+		return opts, badInput{errors.New("-data and -endpoint exclude each other: the data is either in a folder or at the endpoint")}
+	}
+	return opts, checkDump(opts.dump)
+}
+
+// checkDump finds out before the work, not after it, that the dump cannot be written.
+func checkDump(file string) error {
+	if file == "" {
+		return nil
+	}
+	if info, err := os.Stat(filepath.Dir(file)); err != nil {
+		return badInput{fmt.Errorf("-dump: %w", err)}
+	} else if !info.IsDir() {
+		return badInput{fmt.Errorf("-dump: %s is not a directory", filepath.Dir(file))}
+	}
+	if info, err := os.Stat(file); err == nil && info.IsDir() {
+		return badInput{fmt.Errorf("-dump: %s is a directory; name a file", file)}
+	}
+	return nil
+}
+
+// openInput returns the invoices, and the name under which their progress is noted.
+func openInput(opts options, stdin io.Reader) (in io.Reader, name string, done func(), err error) {
+	switch opts.in {
+	case "":
+		return bytes.NewReader(sample), "sample.csv", func() {}, nil
+	case "-":
+		return stdin, "", func() {}, nil
+	}
+	file, err := os.Open(opts.in)
+	if err != nil {
+		return nil, "", nil, badInput{err}
+	}
+	info, err := file.Stat()
+	if err == nil && info.IsDir() {
+		err = fmt.Errorf("%s is a directory; -in takes a file", opts.in)
+	}
+	if err != nil {
+		return nil, "", nil, badInput{errors.Join(err, file.Close())}
+	}
+	if !info.Mode().IsRegular() { // a pipe can be read only once
+		return struct{ io.Reader }{file}, "", func() { _ = file.Close() }, nil
+	}
+	return file, filepath.Base(opts.in), func() { _ = file.Close() }, nil
+}
