@@ -1,6 +1,9 @@
 package num
 
-import "errors"
+import (
+	"errors"
+	"math/bits"
+)
 
 // The first byte of a number's key bytes. It is never used by the key bytes of
 // another type, and never 0x00 or 0xFF.
@@ -24,9 +27,9 @@ func AppendKey(dst []byte, n Number) []byte {
 	if n.neg {
 		sign, mask = KeyNegative, 0xFF
 	}
-	dst = append(dst, sign, byte(n.magnitude()-minMagnitude)^mask)
 	var buf [40]byte
 	text := appendDigits(buf[:0], n.hi, n.lo)
+	dst = append(dst, sign, byte(len(text)-1+int(n.exp)-minMagnitude)^mask)
 	for i := 0; i < len(text); i += 2 {
 		pair := (text[i] - '0') * 10
 		if i+1 < len(text) {
@@ -58,11 +61,14 @@ func DecodeKey[B ~string | ~[]byte](key B) (Number, B, error) {
 		if last > 99 || i == 2 && last < 10 {
 			return Number{}, key, ErrKey
 		}
-		hi, lo, _ = mul64(hi, lo, 100)
-		lo += uint64(last)
-		if lo < uint64(last) {
-			hi++
+		if i < 11 { // up to 18 digits
+			lo = lo*100 + uint64(last)
+			continue
 		}
+		hi, lo, _ = mul64(hi, lo, 100)
+		var carry uint64
+		lo, carry = bits.Add64(lo, uint64(last), 0)
+		hi += carry
 	}
 	if last == 0 {
 		return Number{}, key, ErrKey

@@ -125,11 +125,10 @@ func scale(hi, lo uint64, k int) (rh, rl uint64, over bool) {
 
 // power gives 10^k for k up to 19.
 func power(k int) uint64 {
-	p := uint64(1)
-	for range k {
-		p *= 10
-	}
-	return p
+	return [...]uint64{
+		1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9,
+		1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19,
+	}[k]
 }
 
 // digits counts the decimal digits; zero has none.

@@ -102,9 +102,12 @@ func (m *mantissa) digit(d uint64) {
 		return
 	}
 	m.digits += m.zeros + 1
-	if m.digits <= maxDigits {
+	switch {
+	case m.digits <= 19: // fits 64 bits
+		m.lo = m.lo*power(m.zeros+1) + d
+	case m.digits <= maxDigits:
 		m.hi, m.lo, _ = scale(m.hi, m.lo, m.zeros+1)
-		m.lo += d // cannot carry: the scaled number is even, and ends in a zero digit
+		m.lo += d
 		if m.lo < d {
 			m.hi++
 		}
