@@ -41,7 +41,11 @@ func (e *Engine) beginToken(text *string, steps []*step) (*token, error) {
 	}
 	h := sha256.New()
 	for _, s := range steps {
-		h.Write(s.digest)
+		d, err := s.digest()
+		if err != nil {
+			return nil, err
+		}
+		h.Write(d)
 	}
 	h.Sum(tk.digest[:0])
 	e.tokens.mu.Lock()

@@ -31,7 +31,7 @@ type step struct {
 	update    *expr.Update
 	cond      *expr.Condition
 	onFailure types.ReturnValuesOnConditionCheckFailure
-	digest    []byte // what two calls with one token must have in common
+	digest    func() ([]byte, error) // of what two calls with one token must have in common
 }
 
 // TransactWriteItems implements DynamoDB's operation. All actions happen at
@@ -184,8 +184,8 @@ func (e *Engine) newStep(op string, table *string, body map[string]types.Attribu
 	if err != nil {
 		return nil, err
 	}
-	s.digest, err = digest(s, update, cond, names, values)
-	return s, err
+	s.digest = func() ([]byte, error) { return digest(s, update, cond, names, values) }
+	return s, nil
 }
 
 func stepTables(steps []*step) []string {
