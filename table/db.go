@@ -46,6 +46,7 @@ type DB struct {
 	region  string
 	log     *slog.Logger
 	cursors *sealer
+	clock   *clock
 }
 
 // Open makes a DB of a table. It does no I/O: whether the table exists shows at the first request. See Create for tables that
@@ -54,7 +55,7 @@ func Open(client Client, name string, opts *Options) (*DB, error) {
 	if opts == nil {
 		opts = &Options{}
 	}
-	db := &DB{client: client, name: name, region: opts.Region, log: opts.Logger}
+	db := &DB{client: client, name: name, region: opts.Region, log: opts.Logger, clock: new(clock)}
 	var faults []error
 	if client == nil {
 		faults = append(faults, invalid("there is no client"))

@@ -86,7 +86,7 @@ func Retryable(err error) bool {
 		return retryableReasons(e.CancellationReasons)
 	}
 	if e, ok := errors.AsType[smithy.APIError](err); ok {
-		return e.ErrorFault() == smithy.FaultServer || slices.Contains(retryableCodes(), e.ErrorCode())
+		return e.ErrorFault() == smithy.FaultServer || slices.Contains(retryableCodes(), e.ErrorCode()) || slices.Contains(faultCodes(), e.ErrorCode())
 	}
 	if _, ok := errors.AsType[net.Error](err); ok {
 		return true
@@ -94,12 +94,16 @@ func Retryable(err error) bool {
 	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, errStillUnprocessed)
 }
 
+// faultCodes: the request may have been carried out.
+func faultCodes() []string {
+	return []string{"InternalServerError", "InternalFailure", "ServiceUnavailable", "RequestTimeout", "RequestTimeoutException"}
+}
+
+// retryableCodes: the request was not carried out.
 func retryableCodes() []string {
 	return []string{
 		"ProvisionedThroughputExceededException", "ProvisionedThroughputExceeded", "ThrottlingException", "ThrottlingError",
-		"Throttling", "RequestLimitExceeded", "InternalServerError", "InternalFailure", "ServiceUnavailable",
-		"TransactionConflictException", "TransactionConflict", "TransactionInProgressException", "ReplicatedWriteConflictException",
-		"RequestTimeout", "RequestTimeoutException",
+		"Throttling", "RequestLimitExceeded", "TransactionConflictException", "TransactionConflict", "TransactionInProgressException", "ReplicatedWriteConflictException",
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -34,9 +35,12 @@ func readable(t *testing.T, request any) string {
 	require.NoError(t, err)
 	var tree any
 	require.NoError(t, json.Unmarshal(raw, &tree))
-	out, err := json.MarshalIndent(prune(tree), "", "  ")
-	require.NoError(t, err)
-	return fmt.Sprintf("%T\n%s\n", request, out)
+	var out strings.Builder
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	require.NoError(t, enc.Encode(prune(tree)))
+	return fmt.Sprintf("%T\n%s", request, &out)
 }
 
 // prune drops what a request does not say.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -61,7 +60,7 @@ func (db *DB) Transact(ctx context.Context, ops ...Op) error {
 		if canceled == nil {
 			return err
 		}
-		if !grow(rows, canceled.CancellationReasons) {
+		if !db.grow(rows, canceled.CancellationReasons) {
 			return transactError(rows, canceled)
 		}
 	}
@@ -93,7 +92,7 @@ func (db *DB) transact(ctx context.Context, rows []*row) (*types.TransactionCanc
 }
 
 // grow gives rows with a later timestamp the next one after it. It is false if anything else stopped the transaction.
-func grow(rows []*row, reasons []types.CancellationReason) bool {
+func (db *DB) grow(rows []*row, reasons []types.CancellationReason) bool {
 	grown := false
 	for i, reason := range reasons {
 		switch {
@@ -101,8 +100,7 @@ func grow(rows []*row, reasons []types.CancellationReason) bool {
 		case *reason.Code != "ConditionalCheckFailed" || !rows[i].overtaken(reason.Item):
 			return false
 		default:
-			next := max(time.Now().UnixMilli(), storedTimestamp(reason.Item)+1, rows[i].now.UnixMilli()+1)
-			rows[i].stamp(time.UnixMilli(next))
+			rows[i].stamp(db.clock.next(rows[i].key, storedTimestamp(reason.Item)+1))
 			grown = true
 		}
 	}

@@ -101,7 +101,8 @@ func (e edit) write(b *builder, c *clauses) {
 // of a nested struct (&f.Address.City) needs the outer attribute to be there. The keys of an index follow if the update gives every field that
 // they are made of; otherwise the update is refused, since the others are not known without a read.
 //
-// Add and Append are not repeated where the answer to the first request was lost: the error is then ErrConflict.
+// An update with Add or Append is not repeated where the answer to the first request was lost: that is an error, and whether
+// the row has the change is not known.
 func (e *entity[T]) Update(ctx context.Context, db *DB, id ID, changes ...Change) error {
 	key, err := e.m.keyOfID(id)
 	if err != nil {

@@ -4,12 +4,13 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strconv"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/smithy-go"
 
 	"github.com/insideout-go/insideout/idempotence"
 )
@@ -60,7 +61,7 @@ func (db *DB) commandRow(ctx context.Context, m *model, kind writeKind, sh *shap
 	r.values[slotDiscriminator] = &types.AttributeValueMemberS{Value: m.name}
 	r.values[slotBy] = stringOrNil(userOf(ctx))
 	r.values[slotRegion] = stringOrNil(db.region)
-	r.stamp(time.Now())
+	r.stamp(db.clock.next(key, 0))
 	return r, nil
 }
 
@@ -80,12 +81,19 @@ func (r *row) stamp(now time.Time) {
 // command writes until the row's timestamp grows: a row that has a later one than the clock gets the next millisecond after it.
 // The stored timestamp comes with the failed condition, so nothing is read.
 func (db *DB) command(ctx context.Context, r *row) error {
+	pause := newPause()
 	for attempt := range maxAttempts {
 		in, err := r.input(db.name)
 		if err != nil {
 			return err
 		}
-		_, err = db.client.UpdateItem(ctx, in)
+		_, err = db.client.UpdateItem(ctx, in, r.sending()...)
+		if r.accumulates() && refused(err) {
+			if err := pause.wait(ctx); err != nil {
+				return err
+			}
+			continue
+		}
 		failed, ok := errors.AsType[*types.ConditionalCheckFailedException](err)
 		if !ok {
 			return err
@@ -97,11 +105,27 @@ func (db *DB) command(ctx context.Context, r *row) error {
 		if verdict != nil {
 			return &Error{Err: verdict, Current: failed.Item}
 		}
-		next := max(time.Now().UnixMilli(), storedTimestamp(failed.Item)+1, r.now.UnixMilli()+1)
 		db.log.DebugContext(ctx, "table: row changed meanwhile, trying again", "model", r.name, "attempt", attempt+1)
-		r.stamp(time.UnixMilli(next))
+		r.stamp(db.clock.next(r.key, storedTimestamp(failed.Item)+1))
 	}
 	return &Error{Err: ErrConflict, again: true}
+}
+
+// accumulates says that making the write twice differs from making it once.
+func (r *row) accumulates() bool { return slices.ContainsFunc(r.edits, edit.accumulates) }
+
+// sending keeps the client from repeating a write that must not be made twice, when it did not get the answer to the first.
+func (r *row) sending() []func(*dynamodb.Options) {
+	if !r.accumulates() {
+		return nil
+	}
+	return []func(*dynamodb.Options){func(o *dynamodb.Options) { o.RetryMaxAttempts = 1 }}
+}
+
+// refused says that DynamoDB did not try the write, so that it may be sent again.
+func refused(err error) bool {
+	e, ok := errors.AsType[smithy.APIError](err)
+	return ok && e.ErrorFault() != smithy.FaultServer && slices.Contains(retryableCodes(), e.ErrorCode())
 }
 
 // verdict says why a condition failed: nothing, if only the timestamp was in the way. done says that the row is as this very
@@ -117,16 +141,11 @@ func (r *row) verdict(stored Item) (done bool, err error) {
 		return true, nil
 	case (r.kind == writeDelete || r.kind == writeUpdate) && !visible, r.kind == writeRestore && !isTrue(stored[attrDeleted]):
 		return false, ErrNotFound
-	case r.kind == writeUpdate && same && slices.ContainsFunc(r.edits, edit.accumulates):
-		return false, errUncertain
 	case len(stored) == 0 && len(r.cond) > 0, len(stored) > 0 && storedTimestamp(stored) < r.now.UnixMilli():
 		return false, ErrConflict
 	}
 	return false, nil
 }
-
-// errUncertain: counting twice in silence would be worse.
-var errUncertain = fmt.Errorf("%w: the row has the very timestamp of this update, which may have been made already, or by another writer in the same millisecond", ErrConflict)
 
 // wrote says whether every slot is stored as this write would have it.
 func (r *row) wrote(stored Item) bool {

@@ -1,0 +1,188 @@
+package table_test
+
+import (
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/insideout-go/insideout/table"
+)
+
+func TestCommands(t *testing.T) {
+	t.Parallel()
+	everywhere(t, func(t *testing.T, e endpoint) {
+		db := create(t, e, Orders, Lines, Notes)
+		ctx := table.WithUser(t.Context(), "jane")
+		want := order()
+
+		_, err := Orders.Get(ctx, db, "42")
+		require.ErrorIs(t, err, table.ErrNotFound)
+		require.ErrorIs(t, Orders.Delete(ctx, db, "42"), table.ErrNotFound)
+		require.NoError(t, Orders.Create(ctx, db, want))
+		require.ErrorIs(t, Orders.Create(ctx, db, want), table.ErrExists)
+		got, err := Orders.Get(ctx, db, "42")
+		require.NoError(t, err)
+		require.ElementsMatch(t, want.Labels, got.Labels)
+		got.Labels = want.Labels
+		require.Equal(t, want, got)
+
+		want.Note, want.Address = "fragile", nil
+		require.NoError(t, Orders.Save(ctx, db, want))
+		got, err = Orders.Get(ctx, db, "42", table.Eventual())
+		require.NoError(t, err)
+		require.Equal(t, "fragile", got.Note)
+		require.Nil(t, got.Address, "what a Save does not have is removed")
+	})
+}
+
+func TestDeletedRowsAreHiddenAndCanBeRestored(t *testing.T) {
+	t.Parallel()
+	everywhere(t, func(t *testing.T, e endpoint) {
+		db, ctx := create(t, e, Orders), t.Context()
+		require.NoError(t, Orders.Save(ctx, db, order()))
+		require.NoError(t, Orders.Delete(ctx, db, "42"))
+		require.ErrorIs(t, Orders.Delete(ctx, db, "42"), table.ErrNotFound)
+		_, err := Orders.Get(ctx, db, "42")
+		require.ErrorIs(t, err, table.ErrNotFound)
+		require.Empty(t, collect(t, db, Orders.List()))
+		got, err := Orders.Get(ctx, db, "42", table.WithDeleted())
+		require.NoError(t, err)
+		require.Equal(t, "OPEN", got.Status, "a tombstone keeps the last state")
+		require.Len(t, collect(t, db, Orders.List(), table.WithDeleted()), 1)
+
+		require.NoError(t, Orders.Restore(ctx, db, "42"))
+		require.ErrorIs(t, Orders.Restore(ctx, db, "42"), table.ErrNotFound)
+		require.Len(t, collect(t, db, Orders.Query(ByStatus, table.Eq(&Orders.F.Status, "OPEN"))), 1)
+
+		require.NoError(t, Orders.Delete(ctx, db, "42"))
+		require.NoError(t, Orders.Create(ctx, db, order()), "a deleted order does not stand in the way of a new one")
+		require.NoError(t, Orders.DeletePermanently(ctx, db, "42"))
+		_, err = Orders.Get(ctx, db, "42", table.WithDeleted())
+		require.ErrorIs(t, err, table.ErrNotFound)
+	})
+}
+
+// collect reads a query to its end.
+func collect[T any](t *testing.T, db *table.DB, q table.Query[T], opts ...table.ReadOption) []T {
+	t.Helper()
+	var list []T
+	for v, err := range q.All(t.Context(), db, opts...) {
+		require.NoError(t, err)
+		list = append(list, v)
+	}
+	return list
+}
+
+func TestUpdate(t *testing.T) {
+	t.Parallel()
+	everywhere(t, func(t *testing.T, e endpoint) {
+		db, ctx, f := create(t, e, Orders), t.Context(), Orders.F
+		require.ErrorIs(t, Orders.Update(ctx, db, "42", table.Set(&f.Note, "x")), table.ErrNotFound)
+		require.NoError(t, Orders.Save(ctx, db, order()))
+		require.NoError(t, Orders.Update(ctx, db, "42",
+			table.Set(&f.Status, "PAID"), table.Set(&f.PlacedAt, day(1)), table.Add(&f.Total, 5), table.SetIfAbsent(&f.Note, "first"),
+			table.Append(&f.Stops, "Thun", "Bern"), table.RemoveFromSet(&f.Labels, "vip"), table.Set(&f.Address.City, "Basel"),
+			table.Remove(&f.CustomerID), table.If(table.Eq(&f.Status, "OPEN"))))
+		require.NoError(t, Orders.Update(ctx, db, "42", table.Add(&f.Total, -2), table.Append(&f.Stops, "Chur"), table.SetIfAbsent(&f.Note, "second")))
+		got := collect(t, db, Orders.Query(ByStatus, table.Eq(&f.Status, "PAID")))
+		require.Equal(t, []Order{{
+			ID: "42", Status: "PAID", PlacedAt: day(1), Note: "first", Total: 3, Labels: []string{"gift"},
+			Stops: []string{"Thun", "Bern", "Chur"}, Address: &Address{City: "Basel"},
+		}}, got)
+		require.Empty(t, collect(t, db, Orders.Query(ByStatus, table.Eq(&f.Status, "OPEN"))))
+
+		err := Orders.Update(ctx, db, "42", table.Set(&f.Note, "x"), table.If(table.Eq(&f.Status, "OPEN")))
+		require.ErrorIs(t, err, table.ErrConflict)
+		var failed *table.Error
+		require.ErrorAs(t, err, &failed)
+		current, err := Orders.Decode(failed.Current)
+		require.NoError(t, err)
+		require.Equal(t, "PAID", current.Status, "the error carries the row that failed the condition")
+	})
+}
+
+func TestUpdateRefuses(t *testing.T) {
+	t.Parallel()
+	db, f := dry(t), Orders.F
+	other := new(Order)
+	for text, changes := range map[string][]table.Change{
+		`nothing to change`:                      nil,
+		`index "gsi2" is made of field PlacedAt`: {table.Set(&f.Status, "PAID")},
+		`index "gsi2" is made of field Status`:   {table.Set(&f.PlacedAt, day(1)), table.SetIfAbsent(&f.Status, "OPEN")},
+		`part of the key`:                        {table.Set(&f.ID, "43")},
+		`does not point to a field`:              {table.Set(&other.Note, "x")},
+		`two changes overlap`:                    {table.Remove(&f.Address), table.Set(&f.Address.City, "x")},
+		`not a list`:                             {table.Append(&f.Labels, "x")},
+		`not a set`:                              {table.AddToSet(&f.Stops, "x")},
+		`no elements`:                            {table.Append(&f.Stops)},
+	} {
+		err := Orders.Update(t.Context(), db, "42", changes...)
+		require.ErrorIs(t, err, table.ErrInvalid, text)
+		require.ErrorContains(t, err, text)
+		require.False(t, table.Retryable(err))
+	}
+}
+
+// dry is a DB for calls that fail before anything is sent.
+func dry(t *testing.T) *table.DB {
+	t.Helper()
+	db, err := table.Open(nobody{}, "nowhere", nil)
+	require.NoError(t, err)
+	return db
+}
+
+func TestTimestampsGrowWithEveryCommand(t *testing.T) {
+	t.Parallel()
+	everywhere(t, func(t *testing.T, e endpoint) {
+		db, ctx := create(t, e, Orders), t.Context()
+		raw, ok := db.Dynamo()
+		require.True(t, ok)
+		ahead := time.Now().Add(time.Hour).UnixMilli() // by a clock that is wrong
+		require.NoError(t, raw.Put(map[string]any{"pk": "42", "sk": "order", "discriminator": "order", "timestamp": ahead, "status": "OPEN"}).Run(ctx))
+		require.NoError(t, Orders.Save(ctx, db, order()))
+		require.Equal(t, ahead+1, timestamp(t, db))
+		require.NoError(t, Orders.Delete(ctx, db, "42"))
+		require.Equal(t, ahead+2, timestamp(t, db))
+		require.NoError(t, db.Transact(ctx, Orders.Put(order())))
+		require.Equal(t, ahead+3, timestamp(t, db))
+	})
+}
+
+func timestamp(t *testing.T, db *table.DB) int64 {
+	t.Helper()
+	raw, _ := db.Dynamo()
+	var row struct {
+		Timestamp int64 `dynamo:"timestamp"`
+	}
+	require.NoError(t, raw.Get("pk", "42").Range("sk", "EQ", "order").Consistent(true).One(t.Context(), &row))
+	return row.Timestamp
+}
+
+func TestConcurrentAddsAllCount(t *testing.T) {
+	t.Parallel()
+	everywhere(t, func(t *testing.T, e endpoint) {
+		db, ctx, f := create(t, e, Orders), t.Context(), Orders.F
+		require.NoError(t, Orders.Save(ctx, db, order()))
+		var wg sync.WaitGroup
+		var mu sync.Mutex
+		made := int64(0)
+		for range 4 {
+			wg.Go(func() {
+				for range 10 {
+					if err := Orders.Update(ctx, db, "42", table.Add(&f.Total, 1)); err == nil {
+						mu.Lock()
+						made++
+						mu.Unlock()
+					}
+				}
+			})
+		}
+		wg.Wait()
+		got, err := Orders.Get(ctx, db, "42")
+		require.NoError(t, err)
+		require.Equal(t, made, got.Total)
+		require.Positive(t, made)
+	})
+}
