@@ -262,9 +262,6 @@ func (e *Engine) batchGets(in *dynamodb.BatchGetItemInput) ([]gets, error) {
 	var all []gets
 	for _, name := range sortedNames(in.RequestItems) {
 		ka := in.RequestItems[name]
-		if len(ka.AttributesToGet) > 0 {
-			return nil, legacy("AttributesToGet")
-		}
 		g := gets{name: name}
 		for _, k := range ka.Keys {
 			key, err := attr.ItemFromSDK(k)
@@ -274,7 +271,7 @@ func (e *Engine) batchGets(in *dynamodb.BatchGetItemInput) ([]gets, error) {
 			g.keys = append(g.keys, key)
 		}
 		var err error
-		if g.p, err = e.projection(ka.ProjectionExpression, ka.ExpressionAttributeNames); err != nil {
+		if g.p, err = e.selected(ka.AttributesToGet, ka.ProjectionExpression, ka.ExpressionAttributeNames); err != nil {
 			return nil, err
 		}
 		all = append(all, g)

@@ -22,14 +22,11 @@ func (e *Engine) GetItem(ctx context.Context, in *dynamodb.GetItemInput) (*dynam
 	if err := v.err(); err != nil {
 		return nil, err
 	}
-	if len(in.AttributesToGet) > 0 {
-		return nil, legacy("AttributesToGet")
-	}
 	key, err := attr.ItemFromSDK(in.Key)
 	if err != nil {
 		return nil, invalid(err)
 	}
-	p, err := e.projection(in.ProjectionExpression, in.ExpressionAttributeNames)
+	p, err := e.selected(in.AttributesToGet, in.ProjectionExpression, in.ExpressionAttributeNames)
 	if err != nil {
 		return nil, err
 	}
@@ -85,9 +82,6 @@ func (e *Engine) PutItem(ctx context.Context, in *dynamodb.PutItemInput) (*dynam
 		in.ReturnValues, in.ReturnValuesOnConditionCheckFailure); err != nil {
 		return nil, err
 	}
-	if in.Expected != nil || in.ConditionalOperator != "" {
-		return nil, legacy("Expected and ConditionalOperator")
-	}
 	item, err := attr.ItemFromSDK(in.Item)
 	if err != nil {
 		return nil, invalid(err)
@@ -95,7 +89,8 @@ func (e *Engine) PutItem(ctx context.Context, in *dynamodb.PutItemInput) (*dynam
 	if err := onlyAllOld(in.ReturnValues); err != nil {
 		return nil, err
 	}
-	cond, err := e.condition(in.ConditionExpression, in.ExpressionAttributeNames, in.ExpressionAttributeValues)
+	cond, err := e.guard(in.ConditionExpression, in.ExpressionAttributeNames, in.ExpressionAttributeValues,
+		in.Expected, in.ConditionalOperator)
 	if err != nil {
 		return nil, err
 	}
@@ -154,9 +149,6 @@ func (e *Engine) DeleteItem(ctx context.Context, in *dynamodb.DeleteItemInput) (
 		in.ReturnValues, in.ReturnValuesOnConditionCheckFailure); err != nil {
 		return nil, err
 	}
-	if in.Expected != nil || in.ConditionalOperator != "" {
-		return nil, legacy("Expected and ConditionalOperator")
-	}
 	key, err := attr.ItemFromSDK(in.Key)
 	if err != nil {
 		return nil, invalid(err)
@@ -164,7 +156,8 @@ func (e *Engine) DeleteItem(ctx context.Context, in *dynamodb.DeleteItemInput) (
 	if err := onlyAllOld(in.ReturnValues); err != nil {
 		return nil, err
 	}
-	cond, err := e.condition(in.ConditionExpression, in.ExpressionAttributeNames, in.ExpressionAttributeValues)
+	cond, err := e.guard(in.ConditionExpression, in.ExpressionAttributeNames, in.ExpressionAttributeValues,
+		in.Expected, in.ConditionalOperator)
 	if err != nil {
 		return nil, err
 	}
@@ -237,9 +230,4 @@ func onlyAllOld(rv types.ReturnValue) error {
 		return validation("ReturnValues can only be ALL_OLD or NONE")
 	}
 	return nil
-}
-
-// legacy refuses a parameter of the time before expressions.
-func legacy(name string) error {
-	return validation("The embedded engine does not implement the legacy parameter %s; use an expression instead.", name)
 }

@@ -1,45 +1,106 @@
 package engine
 
 import (
+	"strings"
+
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
-	"github.com/insideout-go/insideout/table/embedded/internal/attr"
 	"github.com/insideout-go/insideout/table/embedded/internal/expr"
 )
 
-// keyConditions reads the legacy form of a key condition.
-func keyConditions(conditions map[string]types.Condition) (*expr.KeyCondition, error) {
-	if len(conditions) < 1 || len(conditions) > 2 {
-		return nil, validation("Conditions can be of length 1 or 2 only")
+// given is a parameter's name, and whether a request has it.
+type given struct {
+	name string
+	here bool
+}
+
+// unmixed refuses requests that use parameters of before and after expressions.
+func unmixed(older, newer []given) error {
+	o, n := present(older), present(newer)
+	if len(o) == 0 || len(n) == 0 {
+		return nil
 	}
-	ops := map[types.ComparisonOperator]expr.KeyOp{
-		types.ComparisonOperatorEq: expr.KeyEqual, types.ComparisonOperatorLt: expr.KeyLess,
-		types.ComparisonOperatorLe: expr.KeyLessEq, types.ComparisonOperatorGt: expr.KeyGreater,
-		types.ComparisonOperatorGe: expr.KeyGreaterEq, types.ComparisonOperatorBetween: expr.KeyBetween,
-		types.ComparisonOperatorBeginsWith: expr.KeyBeginsWith,
+	return validation("Can not use both expression and non-expression parameters in the same request: "+
+		"Non-expression parameters: {%s} Expression parameters: {%s}", strings.Join(o, ", "), strings.Join(n, ", "))
+}
+
+func present(all []given) []string {
+	var names []string
+	for _, g := range all {
+		if g.here {
+			names = append(names, g.name)
+		}
 	}
-	k := &expr.KeyCondition{}
-	for _, name := range sortedNames(conditions) {
-		c := conditions[name]
-		term := expr.KeyTerm{Name: name, Op: ops[c.ComparisonOperator]}
-		want := 1
-		if term.Op == expr.KeyBetween {
-			want = 2
-		}
-		if term.Op == 0 {
-			return nil, validation("Attempted conditional constraint is not an indexable operation")
-		}
-		if len(c.AttributeValueList) != want {
-			return nil, invalidParameter("Invalid number of argument(s) for the %s ComparisonOperator", c.ComparisonOperator)
-		}
-		for _, v := range c.AttributeValueList {
-			value, err := attr.FromSDK(v)
-			if err != nil {
-				return nil, err
-			}
-			term.Values = append(term.Values, value)
-		}
-		k.Terms = append(k.Terms, term)
+	return names
+}
+
+// joined checks a ConditionalOperator; it reports whether that is OR.
+func joined(op types.ConditionalOperator, conditions int) (or bool, err error) {
+	var v violations
+	oneOf(&v, "conditionalOperator", op, op.Values())
+	switch {
+	case len(v) > 0:
+		return false, v.err()
+	case op == "":
+		return false, nil
+	case conditions == 0:
+		return false, validation("ConditionalOperator cannot be used without Filter or Expected")
+	case conditions == 1:
+		return false, validation("ConditionalOperator can only be used when Filter or Expected has two or more elements")
 	}
-	return k, nil
+	return op == types.ConditionalOperatorOr, nil
+}
+
+// expected reads the legacy form of a write's condition; nil if there is none.
+func expected(conditions map[string]types.ExpectedAttributeValue, op types.ConditionalOperator) (*expr.Condition, error) {
+	or, err := joined(op, len(conditions))
+	if err != nil || len(conditions) == 0 {
+		return nil, err
+	}
+	c, err := expr.FromExpected(conditions, or)
+	return c, invalid(err)
+}
+
+// filtered reads the legacy form of a filter; nil if there is none.
+func filtered(conditions map[string]types.Condition, op types.ConditionalOperator) (*expr.Condition, error) {
+	or, err := joined(op, len(conditions))
+	if err != nil || len(conditions) == 0 {
+		return nil, err
+	}
+	c, err := expr.FromFilter(conditions, or)
+	return c, invalid(err)
+}
+
+// selected reads the projection of a read in either form; nil if there is none.
+func (e *Engine) selected(older []string, text *string, names map[string]string) (*expr.Projection, error) {
+	err := unmixed([]given{{"AttributesToGet", older != nil}}, []given{{"ProjectionExpression", text != nil}})
+	if err != nil {
+		return nil, err
+	}
+	if older == nil {
+		return e.projection(text, names)
+	}
+	if _, err := e.projection(nil, names); err != nil {
+		return nil, err
+	}
+	p, err := expr.FromAttributesToGet(older)
+	return p, invalid(err)
+}
+
+// guard reads the condition of a write in either form; nil if there is none.
+func (e *Engine) guard(text *string, names map[string]string, values map[string]types.AttributeValue,
+	older map[string]types.ExpectedAttributeValue, op types.ConditionalOperator,
+) (*expr.Condition, error) {
+	err := unmixed([]given{{"Expected", older != nil}, {"ConditionalOperator", op != ""}},
+		[]given{{"ConditionExpression", text != nil}})
+	if err != nil {
+		return nil, err
+	}
+	if older == nil && op == "" {
+		return e.condition(text, names, values)
+	}
+	if _, err := e.condition(nil, names, values); err != nil {
+		return nil, err
+	}
+	return expected(older, op)
 }

@@ -59,18 +59,28 @@ func checkQuery(in *dynamodb.QueryInput) error {
 	if err := v.err(); err != nil {
 		return err
 	}
-	switch {
-	case len(in.AttributesToGet) > 0:
-		return legacy("AttributesToGet")
-	case in.QueryFilter != nil || in.ConditionalOperator != "":
-		return legacy("QueryFilter and ConditionalOperator")
-	case in.KeyConditions != nil && in.KeyConditionExpression != nil:
-		return validation("Can not use both expression and non-expression parameters in the same request: " +
-			"Non-expression parameters: {KeyConditions} Expression parameters: {KeyConditionExpression}")
-	case in.KeyConditions == nil && in.KeyConditionExpression == nil:
+	if err := unmixedQuery(in); err != nil {
+		return err
+	}
+	if in.KeyConditions == nil && in.KeyConditionExpression == nil {
 		return validation("Either the KeyConditions or KeyConditionExpression parameter must be specified in the request.")
 	}
-	return checkSelect(in.Select, in.ProjectionExpression != nil)
+	return checkSelect(in.Select, in.AttributesToGet != nil, in.ProjectionExpression != nil)
+}
+
+// unmixedQuery allows KeyConditions beside the newer filter and projection.
+func unmixedQuery(in *dynamodb.QueryInput) error {
+	older := []given{
+		{"AttributesToGet", in.AttributesToGet != nil},
+		{"QueryFilter", in.QueryFilter != nil},
+		{"ConditionalOperator", in.ConditionalOperator != ""},
+		{"KeyConditions", in.KeyConditions != nil && in.KeyConditionExpression != nil},
+	}
+	return unmixed(older, []given{
+		{"ProjectionExpression", in.ProjectionExpression != nil},
+		{"FilterExpression", in.FilterExpression != nil},
+		{"KeyConditionExpression", in.KeyConditionExpression != nil},
+	})
 }
 
 func (v *violations) read(index *string, limit *int32, sel types.Select, rcc types.ReturnConsumedCapacity) {
@@ -92,6 +102,8 @@ type parsedRead struct {
 	key     *expr.KeyCondition
 	filter  *expr.Condition
 	project *expr.Projection
+
+	olderFilter bool
 }
 
 func (e *Engine) parseQuery(in *dynamodb.QueryInput) (*parsedRead, error) {
@@ -110,15 +122,37 @@ func (e *Engine) parseQuery(in *dynamodb.QueryInput) (*parsedRead, error) {
 	if in.KeyConditionExpression != nil {
 		p.key, err = expr.ParseKeyCondition(*in.KeyConditionExpression, env)
 	} else {
-		p.key, err = keyConditions(in.KeyConditions)
+		p.key, err = expr.FromKeyConditions(in.KeyConditions)
 	}
 	if err != nil {
 		return nil, invalid(err)
+	}
+	if err := p.older(in.AttributesToGet, in.QueryFilter, in.ConditionalOperator); err != nil {
+		return nil, err
 	}
 	if env != nil {
 		err = env.CheckUnused()
 	}
 	return &p, invalid(err)
+}
+
+// older reads the legacy filter and projection, if there are any.
+func (p *parsedRead) older(names []string, filter map[string]types.Condition, op types.ConditionalOperator) error {
+	if names != nil {
+		project, err := expr.FromAttributesToGet(names)
+		if err != nil {
+			return invalid(err)
+		}
+		p.project = project
+	}
+	f, err := filtered(filter, op)
+	if err != nil {
+		return err
+	}
+	if f != nil {
+		p.filter, p.olderFilter = f, true
+	}
+	return nil
 }
 
 func parseRead(filter, project *string, env *expr.Env) (f *expr.Condition, p *expr.Projection, err error) {
@@ -154,7 +188,7 @@ func (t *table) query(in *dynamodb.QueryInput, parsed *parsedRead) (*reading, er
 	if err := q.bound(parsed.key); err != nil {
 		return nil, err
 	}
-	if err := q.checkFilter(); err != nil {
+	if err := q.checkFilter(parsed.olderFilter); err != nil {
 		return nil, err
 	}
 	if in.ExclusiveStartKey == nil {
@@ -191,11 +225,14 @@ func (q *reading) schema() keySchema {
 }
 
 // checkFilter refuses key attributes in the filter of a query.
-func (q *reading) checkFilter() error {
+func (q *reading) checkFilter(older bool) error {
 	if q.filter == nil {
 		return nil
 	}
 	for _, name := range q.filter.Names() {
+		if q.schema().has(name) && older {
+			return validation("QueryFilter can only contain non-primary key attributes: Primary key attribute: %s", name)
+		}
 		if q.schema().has(name) {
 			return validation("Filter Expression can only contain non-primary key attributes: Primary key attribute: %s", name)
 		}

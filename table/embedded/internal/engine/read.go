@@ -247,15 +247,21 @@ func (q *reading) choose(sel types.Select, names []string) error {
 	return nil
 }
 
-// checkSelect checks that Select and the projection go together.
-func checkSelect(sel types.Select, projection bool) error {
+// checkSelect checks that Select and the projection, in its older or newer
+// form, go together.
+func checkSelect(sel types.Select, older, newer bool) error {
+	name := "ProjectionExpression"
+	if older {
+		name = "AttributesToGet"
+	}
+	projection := older || newer
 	switch {
 	case sel == types.SelectSpecificAttributes && !projection:
 		return validation("Must specify the AttributesToGet or ProjectionExpression when choosing to get SPECIFIC_ATTRIBUTES")
 	case !projection || sel == "" || sel == types.SelectSpecificAttributes:
 		return nil
 	case sel == types.SelectCount:
-		return validation("Cannot specify the ProjectionExpression when choosing to get only the Count")
+		return validation("Cannot specify the %s when choosing to get only the Count", name)
 	}
-	return validation("Cannot specify the ProjectionExpression when choosing to get %s", sel)
+	return validation("Cannot specify the %s when choosing to get %s", name, sel)
 }

@@ -56,10 +56,6 @@ func checkScan(in *dynamodb.ScanInput) error {
 		return err
 	}
 	switch {
-	case len(in.AttributesToGet) > 0:
-		return legacy("AttributesToGet")
-	case in.ScanFilter != nil || in.ConditionalOperator != "":
-		return legacy("ScanFilter and ConditionalOperator")
 	case in.Segment == nil && in.TotalSegments != nil:
 		return validation("The Segment parameter is required but was not present in the request when parameter TotalSegments is present")
 	case in.Segment != nil && in.TotalSegments == nil:
@@ -68,7 +64,18 @@ func checkScan(in *dynamodb.ScanInput) error {
 		return validation("The Segment parameter is zero-based and must be less than parameter TotalSegments: "+
 			"Segment: %d is not less than TotalSegments: %d", *in.Segment, *in.TotalSegments)
 	}
-	return checkSelect(in.Select, in.ProjectionExpression != nil)
+	err := unmixed([]given{
+		{"AttributesToGet", in.AttributesToGet != nil},
+		{"ScanFilter", in.ScanFilter != nil},
+		{"ConditionalOperator", in.ConditionalOperator != ""},
+	}, []given{
+		{"ProjectionExpression", in.ProjectionExpression != nil},
+		{"FilterExpression", in.FilterExpression != nil},
+	})
+	if err != nil {
+		return err
+	}
+	return checkSelect(in.Select, in.AttributesToGet != nil, in.ProjectionExpression != nil)
 }
 
 func (e *Engine) parseScan(in *dynamodb.ScanInput) (*parsedRead, error) {
@@ -78,8 +85,11 @@ func (e *Engine) parseScan(in *dynamodb.ScanInput) (*parsedRead, error) {
 		nulls = "FilterExpression is null"
 	}
 	env, err := e.newEnv(in.ExpressionAttributeNames, in.ExpressionAttributeValues, nulls)
-	if err != nil || env == nil {
-		return &p, err
+	if err != nil {
+		return nil, err
+	}
+	if env == nil {
+		return &p, p.older(in.AttributesToGet, in.ScanFilter, in.ConditionalOperator)
 	}
 	if p.filter, p.project, err = parseRead(in.FilterExpression, in.ProjectionExpression, env); err != nil {
 		return nil, err

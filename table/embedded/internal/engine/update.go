@@ -16,14 +16,11 @@ func (e *Engine) UpdateItem(ctx context.Context, in *dynamodb.UpdateItemInput) (
 		in.ReturnValues, in.ReturnValuesOnConditionCheckFailure); err != nil {
 		return nil, err
 	}
-	if in.Expected != nil || in.AttributeUpdates != nil || in.ConditionalOperator != "" {
-		return nil, legacy("Expected, AttributeUpdates and ConditionalOperator")
-	}
 	key, err := attr.ItemFromSDK(in.Key)
 	if err != nil {
 		return nil, invalid(err)
 	}
-	u, cond, err := e.updates(in.UpdateExpression, in.ConditionExpression, in.ExpressionAttributeNames, in.ExpressionAttributeValues)
+	u, cond, err := e.changes(in)
 	if err != nil {
 		return nil, err
 	}
@@ -36,6 +33,7 @@ func (e *Engine) UpdateItem(ctx context.Context, in *dynamodb.UpdateItemInput) (
 	if err != nil {
 		return nil, err
 	}
+	a.sparse = onlyDeletes(in.AttributeUpdates)
 	if err := e.writeOne(ctx, a, in.ReturnValuesOnConditionCheckFailure); err != nil {
 		return nil, err
 	}
@@ -45,6 +43,45 @@ func (e *Engine) UpdateItem(ctx context.Context, in *dynamodb.UpdateItemInput) (
 	}
 	out.ConsumedCapacity, err = a.report(in.ReturnConsumedCapacity)
 	return out, err
+}
+
+// changes reads the expressions of an update in either form; each is nil if
+// absent.
+func (e *Engine) changes(in *dynamodb.UpdateItemInput) (*expr.Update, *expr.Condition, error) {
+	older := []given{
+		{"AttributeUpdates", in.AttributeUpdates != nil},
+		{"Expected", in.Expected != nil},
+		{"ConditionalOperator", in.ConditionalOperator != ""},
+	}
+	err := unmixed(older, []given{
+		{"UpdateExpression", in.UpdateExpression != nil},
+		{"ConditionExpression", in.ConditionExpression != nil},
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	u, cond, err := e.updates(in.UpdateExpression, in.ConditionExpression, in.ExpressionAttributeNames, in.ExpressionAttributeValues)
+	if err != nil || len(present(older)) == 0 {
+		return u, cond, err
+	}
+	if len(in.AttributeUpdates) > 0 {
+		if u, err = expr.FromUpdates(in.AttributeUpdates); err != nil {
+			return nil, nil, invalid(err)
+		}
+	}
+	cond, err = expected(in.Expected, in.ConditionalOperator)
+	return u, cond, err
+}
+
+// onlyDeletes reports whether a legacy update only deletes: unlike the update
+// expression that does the same, it creates no item.
+func onlyDeletes(updates map[string]types.AttributeValueUpdate) bool {
+	for _, u := range updates {
+		if u.Action != types.AttributeActionDelete {
+			return false
+		}
+	}
+	return len(updates) > 0
 }
 
 // update makes the action of updating a row, or of creating one that has
@@ -64,6 +101,9 @@ func (t *table) update(key attr.Item, u *expr.Update, cond *expr.Condition) (*ac
 		old, err := r.item()
 		if err != nil {
 			return nil, err
+		}
+		if old == nil && a.sparse {
+			return nil, nil
 		}
 		return t.updated(key, old, u)
 	}
