@@ -118,6 +118,31 @@ func (db *DB) GetRecords(ctx context.Context, in *dynamodbstreams.GetRecordsInpu
 	return call(ctx, db, in, db.engine.GetRecords)
 }
 
+// TagResource adds tags to a table, up to 50.
+func (db *DB) TagResource(ctx context.Context, in *dynamodb.TagResourceInput, _ ...func(*dynamodb.Options)) (*dynamodb.TagResourceOutput, error) {
+	return call(ctx, db, in, db.engine.TagResource)
+}
+
+// UntagResource removes tags from a table.
+func (db *DB) UntagResource(ctx context.Context, in *dynamodb.UntagResourceInput, _ ...func(*dynamodb.Options)) (*dynamodb.UntagResourceOutput, error) {
+	return call(ctx, db, in, db.engine.UntagResource)
+}
+
+// ListTagsOfResource lists the tags of a table, ten a page.
+func (db *DB) ListTagsOfResource(ctx context.Context, in *dynamodb.ListTagsOfResourceInput, _ ...func(*dynamodb.Options)) (*dynamodb.ListTagsOfResourceOutput, error) {
+	return call(ctx, db, in, db.engine.ListTagsOfResource)
+}
+
+// DescribeLimits tells DynamoDB's default limits; the engine has none of its own.
+func (db *DB) DescribeLimits(ctx context.Context, in *dynamodb.DescribeLimitsInput, _ ...func(*dynamodb.Options)) (*dynamodb.DescribeLimitsOutput, error) {
+	return call(ctx, db, in, db.engine.DescribeLimits)
+}
+
+// DescribeEndpoints is not implemented: the database has no endpoint of its own.
+func (db *DB) DescribeEndpoints(context.Context, *dynamodb.DescribeEndpointsInput, ...func(*dynamodb.Options)) (*dynamodb.DescribeEndpointsOutput, error) {
+	return nil, engine.Unsupported("DescribeEndpoints")
+}
+
 // ListGlobalTables is not implemented.
 func (db *DB) ListGlobalTables(context.Context, *dynamodb.ListGlobalTablesInput, ...func(*dynamodb.Options)) (*dynamodb.ListGlobalTablesOutput, error) {
 	return nil, engine.Unsupported("ListGlobalTables")

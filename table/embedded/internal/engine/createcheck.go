@@ -43,6 +43,9 @@ func checkCreate(in *dynamodb.CreateTableInput) error {
 	if err := checkDefinitions(in); err != nil {
 		return err
 	}
+	if err := checkTags(in.Tags); err != nil {
+		return err
+	}
 	return checkStreamSpec(in.StreamSpecification)
 }
 
@@ -69,11 +72,6 @@ func checkCreateForm(in *dynamodb.CreateTableInput) error {
 	for i, x := range in.GlobalSecondaryIndexes {
 		v.index(member("globalSecondaryIndexes", i), x.IndexName, x.KeySchema, x.Projection)
 		v.throughput(member("globalSecondaryIndexes", i)+".provisionedThroughput", x.ProvisionedThroughput)
-	}
-	for i, tag := range in.Tags {
-		if tag.Key == nil || tag.Value == nil {
-			v.add(nil, member("tags", i), notNull)
-		}
 	}
 	return v.err()
 }

@@ -1,0 +1,173 @@
+package engine
+
+import (
+	"context"
+	"regexp"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/insideout-go/insideout/table/embedded/internal/kv"
+)
+
+// DynamoDB's limits on tags; lengths are in characters.
+const (
+	maxTags      = 50
+	maxTagKey    = 128
+	maxTagValue  = 256
+	tagsPageSize = 10
+)
+
+var tagPattern = regexp.MustCompile(`^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$`)
+
+// TagResource implements DynamoDB's operation.
+func (e *Engine) TagResource(ctx context.Context, in *dynamodb.TagResourceInput) (*dynamodb.TagResourceOutput, error) {
+	if in.Tags == nil {
+		return nil, nullMember("tags")
+	}
+	if len(in.Tags) == 0 {
+		return nil, validation("Atleast one Tag needs to be provided as Input.")
+	}
+	if err := checkTags(in.Tags); err != nil {
+		return nil, err
+	}
+	return &dynamodb.TagResourceOutput{}, e.changeTags(in.ResourceArn, func(tags map[string]string) {
+		for _, tag := range in.Tags {
+			tags[*tag.Key] = *tag.Value
+		}
+	})
+}
+
+// UntagResource implements DynamoDB's operation.
+func (e *Engine) UntagResource(ctx context.Context, in *dynamodb.UntagResourceInput) (*dynamodb.UntagResourceOutput, error) {
+	if in.TagKeys == nil {
+		return nil, nullMember("tagKeys")
+	}
+	if len(in.TagKeys) == 0 {
+		return nil, validation("Atleast one Tag Key needs to be provided as Input.")
+	}
+	return &dynamodb.UntagResourceOutput{}, e.changeTags(in.ResourceArn, func(tags map[string]string) {
+		for _, key := range in.TagKeys {
+			delete(tags, key)
+		}
+	})
+}
+
+// ListTagsOfResource implements DynamoDB's operation.
+func (e *Engine) ListTagsOfResource(ctx context.Context, in *dynamodb.ListTagsOfResourceInput) (*dynamodb.ListTagsOfResourceOutput, error) {
+	t, err := e.tagged(in.ResourceArn)
+	if err != nil {
+		return nil, err
+	}
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	out := &dynamodb.ListTagsOfResourceOutput{Tags: []types.Tag{}}
+	for _, key := range sortedNames(t.meta.Tags) {
+		if in.NextToken != nil && key <= *in.NextToken {
+			continue
+		}
+		if len(out.Tags) == tagsPageSize {
+			out.NextToken = out.Tags[tagsPageSize-1].Key
+			break
+		}
+		out.Tags = append(out.Tags, types.Tag{Key: new(key), Value: new(t.meta.Tags[key])})
+	}
+	return out, nil
+}
+
+func checkTags(tags []types.Tag) error {
+	seen := map[string]bool{}
+	for i, tag := range tags {
+		var v violations
+		if tag.Key == nil {
+			v.add(nil, member("tags", i)+".key", notNull)
+		}
+		if tag.Value == nil {
+			v.add(nil, member("tags", i)+".value", notNull)
+		}
+		if err := v.err(); err != nil {
+			return err
+		}
+		switch n := utf8.RuneCountInString(*tag.Key); {
+		case n < 1 || n > maxTagKey:
+			return validation("A tag's key has 1 to %d characters", maxTagKey)
+		case utf8.RuneCountInString(*tag.Value) > maxTagValue:
+			return validation("A tag's value has at most %d characters", maxTagValue)
+		case !tagPattern.MatchString(*tag.Key) || !tagPattern.MatchString(*tag.Value):
+			return validation("One or more parameter values are not valid. Tags have letters, numbers, spaces and _.:/=+-@ only")
+		case strings.HasPrefix(*tag.Key, "aws:"):
+			return validation("One or more parameter values are not valid. Tag keys must not begin with aws:")
+		case seen[*tag.Key]:
+			return validation("One or more parameter values are not valid. Duplicate tag key: %s", *tag.Key)
+		}
+		seen[*tag.Key] = true
+	}
+	if len(tags) > maxTags {
+		return tooManyTags()
+	}
+	return nil
+}
+
+func tooManyTags() error {
+	return validation("One or more parameter values were invalid: Too many tags: the limit is %d", maxTags)
+}
+
+// tagged finds the table of an ARN.
+func (e *Engine) tagged(arn *string) (*table, error) {
+	switch {
+	case arn == nil:
+		return nil, nullMember("resourceArn")
+	case !strings.HasPrefix(*arn, "arn:") || !strings.Contains(*arn, ":table/"):
+		return nil, validation("Invalid TableArn: Invalid ResourceArn provided as input %s", *arn)
+	case !strings.HasPrefix(*arn, tableARN(e.opts.Region, "")):
+		return nil, apiError("AccessDeniedException", "The resource %s belongs to another account or region", *arn)
+	}
+	e.mu.RLock()
+	t := e.tables[tableName(arn)]
+	e.mu.RUnlock()
+	if t == nil {
+		return nil, notFound("Requested resource not found: ResourcArn: %s not found", *arn)
+	}
+	return t, nil
+}
+
+func (e *Engine) changeTags(arn *string, change func(map[string]string)) error {
+	t, err := e.tagged(arn)
+	if err != nil {
+		return err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.dropped {
+		return tableNotFound()
+	}
+	m := t.meta
+	m.Tags = make(map[string]string, len(t.meta.Tags)+1)
+	for k, v := range t.meta.Tags {
+		m.Tags[k] = v
+	}
+	change(m.Tags)
+	if len(m.Tags) > maxTags {
+		return tooManyTags()
+	}
+	var b kv.Batch
+	if err := putJSON(&b, tableMetaKey(m.Name), m); err != nil {
+		return internal(err)
+	}
+	if err := e.applyDurably(&b); err != nil {
+		return err
+	}
+	t.meta.Tags = m.Tags
+	return nil
+}
+
+// DescribeLimits implements DynamoDB's operation, with DynamoDB's defaults; the
+// engine itself has no limits on throughput.
+func (e *Engine) DescribeLimits(context.Context, *dynamodb.DescribeLimitsInput) (*dynamodb.DescribeLimitsOutput, error) {
+	return &dynamodb.DescribeLimitsOutput{
+		AccountMaxReadCapacityUnits: new(int64(80000)), AccountMaxWriteCapacityUnits: new(int64(80000)),
+		TableMaxReadCapacityUnits: new(int64(40000)), TableMaxWriteCapacityUnits: new(int64(40000)),
+	}, nil
+}
