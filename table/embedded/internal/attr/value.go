@@ -98,14 +98,11 @@ func Set(kind Kind, members []string) Value {
 	return Value{kind: kind, ref: members}
 }
 
-// SS gives a string set, or DynamoDB's refusal of an empty one, an empty member
-// or a duplicate.
+// SS gives a string set, or DynamoDB's refusal of an empty one or a duplicate.
+// Since May 2020 a member may be empty.
 func SS(members []string) (Value, error) {
-	switch {
-	case len(members) == 0:
+	if len(members) == 0 {
 		return Value{}, Error(invalid + "An string set  may not be empty")
-	case slices.Contains(members, ""):
-		return Value{}, Error(invalid + "An string set may not have a empty string as a member")
 	}
 	sorted := slices.Clone(members)
 	if duplicates(sorted) {
@@ -130,17 +127,14 @@ func NS(members []num.Number) (Value, error) {
 	return Value{kind: NumSet, ref: keys}, nil
 }
 
-// BS gives a binary set, or DynamoDB's refusal of an empty one, an empty member
-// or a duplicate.
+// BS gives a binary set, or DynamoDB's refusal of an empty one or a duplicate.
+// Since May 2020 a member may be empty.
 func BS(members [][]byte) (Value, error) {
 	if len(members) == 0 {
 		return Value{}, Error(invalid + "Binary sets should not be empty")
 	}
 	texts := make([]string, len(members))
 	for i, b := range members {
-		if len(b) == 0 {
-			return Value{}, Error(invalid + "Binary sets may not contain null or empty values")
-		}
 		texts[i] = string(b)
 	}
 	if duplicates(texts) {
