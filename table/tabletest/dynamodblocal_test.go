@@ -1,0 +1,73 @@
+package tabletest_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// isDynamoDBLocal tells by the web server that it is built on.
+func isDynamoDBLocal(t *testing.T, url string) bool {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	require.NoError(t, err)
+	res, err := http.DefaultClient.Do(r)
+	require.NoError(t, err, "does the endpoint of INSIDEOUT_DYNAMODB_ENDPOINT run?")
+	require.NoError(t, res.Body.Close())
+	return strings.HasPrefix(res.Header.Get("Server"), "Jetty")
+}
+
+// dynamoDBLocal lists the cases in which DynamoDB Local 1.25.1 is known to
+// differ, each with what it does. In all of them the case is right, and Local
+// wrong, by AWS's documentation or by answers of the service that independent suites recorded.
+func dynamoDBLocal() map[string]string {
+	const (
+		word    = "another text: "
+		unknown = word + "\"Cannot do operations on a non-existent table\""
+		number  = word + "\"A value provided cannot be converted into a number\""
+		whole   = "answers the whole attribute, where the documentation has the touched path only"
+	)
+	return map[string]string{
+		"batches/get/refuses_one_key_twice":                         "does not find 1 and 1.0 to be one key",
+		"batches/write/an_unknown_table_refuses_all":                unknown,
+		"errors/constraints_come_before_the_table":                  "looks for the table first",
+		"errors/constraints_come_with_value_path_and_rule":          "has no envelope for this constraint",
+		"errors/expressions_come_before_the_table":                  "looks for the table first",
+		"errors/several_constraints_come_together":                  "reports one at a time",
+		"indexes/create/backfill_skips_keys_of_another_type":        "the index stays in CREATING for ever",
+		"indexes/global/refuses_a_start_key_of_the_table_alone":     word + "\"Exclusive Start Key must have same size as table's key schema\"",
+		"indexes/global/refuses_consistent_reads":                   word + "\"Consistent read cannot be true when querying a GSI\"",
+		"keys/refuses_a_lookup_with_a_further_attribute":            word + "\"The number of conditions on the keys is invalid\"",
+		"numbers/refuses_39_digits":                                 word + "\"DynamoDB only supports precision up to 38 digits\"",
+		"numbers/refuses_a_word":                                    number,
+		"numbers/refuses_an_exponent_without_digits":                number,
+		"numbers/refuses_blanks":                                    number,
+		"numbers/refuses_hexadecimal":                               number,
+		"numbers/refuses_infinity":                                  number,
+		"numbers/refuses_two_points":                                number,
+		"pages/1_MB_is_counted_before_filter_and_projection":        "counts what the filter lets through",
+		"pages/refuses_a_start_key_of_another_partition":            word + "\"The provided starting key does not match the range key predicate\"",
+		"pages/refuses_a_start_key_of_another_type":                 word + "\"Type mismatch for attribute to update\"",
+		"pages/refuses_a_start_key_without_sort_key":                word + "\"Exclusive Start Key must have same size as table's key schema\"",
+		"queries/refuses_another_attribute":                         "does not name the missing key",
+		"queries/refuses_no_partition_key":                          "does not name the missing key",
+		"scans/refuses_a_segment_past_the_total":                    word + "the envelope of a constraint",
+		"scans/refuses_a_segment_without_total":                     word + "\"If segment is specified, total segment must also be specified\"",
+		"tables/create/describes_what_was_asked_for":                "has no stable TableId",
+		"tables/create/refuses_throughput_on_demand":                "accepts it",
+		"tables/create/twice_is_in_use":                             word + "\"Cannot create preexisting table\"",
+		"tables/delete/answers_DELETING_and_the_table_goes":         "answers ACTIVE",
+		"tables/delete/unknown_is_not_found":                        unknown,
+		"tables/describe/unknown_is_not_found":                      unknown,
+		"tables/items/operations_on_an_unknown_table_are_not_found": unknown,
+		"transactions/write/a_bad_update_cancels":                   "refuses the whole request, where the documentation has a cancellation with its reason",
+		"transactions/write/reasons_come_in_order_with_their_items": "its message ends with a full stop",
+		"transactions/write/refuses_one_item_twice":                 "does not find 1 and 1.0 to be one key",
+		"updates/returns_UPDATED_NEW_of_a_path":                     whole,
+		"updates/returns_UPDATED_NEW_of_elements":                   whole,
+		"updates/returns_UPDATED_OLD_of_a_path":                     whole,
+		"updates/returns_UPDATED_OLD_of_elements":                   whole,
+	}
+}
