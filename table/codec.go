@@ -156,7 +156,7 @@ func setUint(text string, rv reflect.Value) error {
 func floatCodec() codec {
 	return codec{
 		encode: func(rv reflect.Value) (types.AttributeValue, error) {
-			text, err := floatText(rv.Float(), rv.Type().Bits())
+			text, err := floatText(rv.Float())
 			if err != nil {
 				return nil, err
 			}
@@ -173,7 +173,7 @@ func floatCodec() codec {
 }
 
 // floatText refuses what DynamoDB would refuse: numbers beyond 9.99e125 and below 1e-130, infinities and NaN.
-func floatText(f float64, bits int) (string, error) {
+func floatText(f float64) (string, error) {
 	size := math.Abs(f)
 	switch {
 	case f == 0:
@@ -181,9 +181,9 @@ func floatText(f float64, bits int) (string, error) {
 	case math.IsNaN(f), size >= 1e126, size < 1e-130:
 		return "", errNumber
 	case size >= 1e-6 && size < 1e21:
-		return strconv.FormatFloat(f, 'f', -1, bits), nil
+		return strconv.FormatFloat(f, 'f', -1, 64), nil
 	}
-	return strconv.FormatFloat(f, 'e', -1, bits), nil
+	return strconv.FormatFloat(f, 'e', -1, 64), nil
 }
 
 func setFloat(text string, rv reflect.Value) error {
@@ -289,6 +289,9 @@ func guregu(t reflect.Type, tg tag) codec {
 	box := boxOf(t, tg)
 	return codec{
 		encode: func(rv reflect.Value) (types.AttributeValue, error) {
+			if rv.Kind() == reflect.Pointer && rv.IsNil() { // guregu asks some nil pointers for their text
+				return null(tg.flags), nil
+			}
 			v := reflect.New(box)
 			v.Elem().Field(0).Set(rv)
 			item, err := dynamo.MarshalItem(v.Interface())

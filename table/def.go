@@ -155,7 +155,7 @@ func (d *definition) compile(probe reflect.Value) {
 func (d *definition) run(fn func(), missing bool) {
 	defer func() {
 		if r := recover(); r != nil {
-			d.fault("", fmt.Sprintf("the definition function panicked: %v", r), "name fields of its argument only, with &v.Field")
+			d.fault("", fmt.Sprintf("the definition function panicked: %v", r), "name fields of its argument with &v.Field; a pointer to a type that contains itself is nil there")
 		}
 	}()
 	if missing {

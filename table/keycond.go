@@ -25,8 +25,9 @@ func (q Query[T]) keyCondition(b *builder, a *asked) (string, error) {
 		h, _ := b.model.find(conds[0].field)
 		return "", invalid("field %s: the condition does not fit the key: every field of the partition needs Eq, and a field of the order needs Eq on all before it", h.goPath)
 	}
+	text += span.text(b)
 	a.exclude = span.exclude
-	return text + span.text(b), nil
+	return text, nil
 }
 
 func (q Query[T]) partition(k *keyConds) (string, error) {
@@ -189,7 +190,7 @@ func (s *span) text(b *builder) string {
 	case s.exact:
 		return name() + " = " + b.text(s.low)
 	case s.prefix:
-		return "" + " AND begins_with(" + b.name(s.attr) + ", " + b.text(s.low) + ")"
+		return " AND begins_with(" + b.name(s.attr) + ", " + b.text(s.low) + ")"
 	case s.low != "" && s.high != "":
 		if s.above {
 			s.low += "\x00"

@@ -3,6 +3,7 @@ package table_test
 import (
 	"reflect"
 
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
@@ -52,4 +53,12 @@ func plainValue(rv reflect.Value) any {
 		return list
 	}
 	return rv.Interface()
+}
+
+// onlyPut is the item of a recorded batch of one.
+func onlyPut(requests []any) map[string]types.AttributeValue {
+	for _, writes := range requests[0].(*dynamodb.BatchWriteItemInput).RequestItems {
+		return writes[0].PutRequest.Item
+	}
+	return nil
 }

@@ -148,7 +148,7 @@ func newNS(set []string) types.AttributeValue { return &types.AttributeValueMemb
 func stringOf(rv reflect.Value) (string, error) { return rv.String(), nil }
 func intOf(rv reflect.Value) (string, error)    { return strconv.FormatInt(rv.Int(), 10), nil }
 func uintOf(rv reflect.Value) (string, error)   { return strconv.FormatUint(rv.Uint(), 10), nil }
-func floatOf(rv reflect.Value) (string, error)  { return floatText(rv.Float(), rv.Type().Bits()) }
+func floatOf(rv reflect.Value) (string, error)  { return floatText(rv.Float()) }
 
 func encodeTexts(f flags, text func(reflect.Value) (string, error), wrap func([]string) types.AttributeValue) encodeFunc {
 	return func(rv reflect.Value) (types.AttributeValue, error) {

@@ -1,0 +1,144 @@
+package table_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"time"
+
+	"github.com/insideout-go/insideout/idempotence"
+	"github.com/insideout-go/insideout/table"
+	"github.com/insideout-go/insideout/table/embedded"
+)
+
+// shop is a table on the embedded engine.
+func shop(ctx context.Context, models ...table.Definition) *table.DB {
+	client := embedded.New(nil)
+	if err := table.Create(ctx, client, "orders-entities", table.Schema(models...)); err != nil {
+		log.Fatal(err)
+	}
+	db, err := table.Open(client, "orders-entities", nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	return db
+}
+
+func Example() {
+	ctx := context.Background()
+	db := shop(ctx, Orders, Lines, Notes)
+
+	// Commands stamp who and when, and are published by the change stream.
+	placed := time.Date(2026, 11, 21, 8, 0, 0, 0, time.UTC)
+	for i, id := range []string{"41", "42", "43"} {
+		order := Order{ID: id, CustomerID: "7", Status: "OPEN", PlacedAt: placed.Add(time.Duration(i) * time.Hour)}
+		if err := Orders.Save(ctx, db, order); err != nil {
+			log.Fatal(err)
+		}
+	}
+	if err := db.Batch(ctx, Lines.Put(Line{"42", 2, "pencil", 10}), Lines.Put(Line{"42", 1, "eraser", 3})); err != nil {
+		log.Fatal(err)
+	}
+	if err := Orders.Delete(ctx, db, "43"); err != nil {
+		log.Fatal(err)
+	}
+
+	_, err := Orders.Get(ctx, db, "43")
+	fmt.Println(errors.Is(err, table.ErrNotFound), err)
+
+	basket, err := Baskets.Get(ctx, db, "42") // one Query
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(basket.Order.ID, basket.Lines)
+
+	f := Orders.F
+	for order, err := range Orders.Query(ByStatus, table.Eq(&f.Status, "OPEN")).All(ctx, db, table.Desc()) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(order.ID, order.PlacedAt.Format(time.TimeOnly))
+	}
+	// Output:
+	// true table: get order "43" "order": not found
+	// 42 [{42 1 eraser 3} {42 2 pencil 10}]
+	// 42 09:00:00
+	// 41 08:00:00
+}
+
+func ExampleQuery_Page() {
+	ctx := context.Background()
+	db := shop(ctx, Orders)
+	for i := range 5 {
+		if err := Orders.Save(ctx, db, Order{ID: fmt.Sprint(i), Status: "OPEN", PlacedAt: day(1 + i)}); err != nil {
+			log.Fatal(err)
+		}
+	}
+	f, cursor := Orders.F, ""
+	for {
+		page, err := Orders.Query(ByStatus, table.Eq(&f.Status, "OPEN")).Page(ctx, db, table.Limit(2), table.After(cursor))
+		if err != nil {
+			log.Fatal(err)
+		}
+		for _, order := range page.Items {
+			fmt.Print(order.ID, " ")
+		}
+		fmt.Println("more:", page.Next != "")
+		if cursor = page.Next; cursor == "" {
+			break
+		}
+	}
+	// Output:
+	// 0 1 more: true
+	// 2 3 more: true
+	// 4 more: false
+}
+
+// A listener's writes come out the same in whatever order events arrive.
+func ExampleModel_upsert() {
+	ctx := context.Background()
+	db := shop(ctx, Customers)
+	first, _ := idempotence.NewVersion(day(1), "e1")
+	second, _ := idempotence.NewVersion(day(2), "e2")
+	for _, event := range []struct {
+		name    string
+		version idempotence.Version
+	}{{"Ann Smith", second}, {"Ann", first}, {"Ann Smith", second}} {
+		outcome, err := Customers.Upsert(ctx, db, Customer{ID: "7", Name: event.name}, event.version)
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(event.name, outcome)
+	}
+	customer, err := Customers.Get(ctx, db, "7")
+	fmt.Println(customer.Name, err)
+	// Output:
+	// Ann Smith applied
+	// Ann stale
+	// Ann Smith duplicate
+	// Ann Smith <nil>
+}
+
+func ExampleNewNode() {
+	type Product struct {
+		SKU   string  `dynamo:"sku,omitemtpy"`
+		Price float64 `dynamo:"ttl"`
+	}
+	_, err := table.NewNode("product", func(p *Product, d *table.Def[Product]) {
+		d.ID(&p.Price)
+	})
+	fmt.Println(err)
+	// Output:
+	// table: the definition of "product" (table_test.Product) has 2 mistakes:
+	// 	SKU: unknown option "omitemtpy" in tag `dynamo:"sku,omitemtpy"` (did you mean "omitempty"?)
+	// 	Price: ID: a float64 cannot be part of a key (ids are strings, integers, bools or times)
+}
+
+func ExampleDB_Params() {
+	ctx := context.Background()
+	db, _ := table.Open(nobody{}, "orders-entities", nil)
+	requests, err := db.Params(func(db *table.DB) error { return Orders.DeletePermanently(ctx, db, "42") })
+	fmt.Printf("%T %v\n", requests[0], err)
+	// Output: *dynamodb.DeleteItemInput <nil>
+}
