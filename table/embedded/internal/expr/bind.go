@@ -27,6 +27,7 @@ func bind(parameter, text string, g grammar, e *Env) (*bound, error) {
 		return nil, invalid(parameter, f)
 	}
 	b := &binder{env: e, bound: bound{tree: t, paths: make([]Path, len(t.paths)), values: make([]attr.Value, len(t.values))}}
+	b.steps = make([]Step, 0, t.steps)
 	if f := b.check(); f != "" {
 		return nil, invalid(parameter, f)
 	}
@@ -39,7 +40,8 @@ func bind(parameter, text string, g grammar, e *Env) (*bound, error) {
 // binder fills in a bound tree.
 type binder struct {
 	bound
-	env *Env
+	env   *Env
+	steps []Step // room for the paths with placeholders
 }
 
 // check resolves and checks in DynamoDB's order: a condition from the inside
@@ -49,18 +51,11 @@ func (b *binder) check() fault {
 	if b.root != nil {
 		return b.operand(b.root)
 	}
-	targets := b.tree.targets
-	if len(b.actions) > 0 {
-		targets = make([]int, len(b.actions))
-		for i := range b.actions {
-			targets[i] = b.actions[i].target
-		}
-	}
-	for i, slot := range slices.Backward(targets) {
+	for i, slot := range slices.Backward(b.targets) {
 		if f := b.path(slot); f != "" {
 			return f
 		}
-		if f := b.overlap(slot, targets[i+1:]); f != "" {
+		if f := b.overlap(slot, b.targets[i+1:]); f != "" {
 			return f
 		}
 	}
@@ -81,7 +76,9 @@ func (b *binder) path(slot int) fault {
 	if !raw.placeholders {
 		return ""
 	}
-	steps := slices.Clone(raw.steps)
+	start := len(b.steps)
+	b.steps = append(b.steps, raw.steps...)
+	steps := b.steps[start:len(b.steps):len(b.steps)]
 	for i, s := range steps {
 		if s.Index >= 0 || s.Name[0] != '#' {
 			continue
@@ -200,10 +197,10 @@ func (b *binder) operator(n *node) fault {
 }
 
 func (b *binder) between(n *node) fault {
-	if f := b.distinct(n); f != "" {
+	if f := b.types(n, orderedKinds); f != "" {
 		return f
 	}
-	if f := b.types(n, orderedKinds); f != "" {
+	if f := b.distinct(n); f != "" {
 		return f
 	}
 	if n.args[1].op != opValue || n.args[2].op != opValue {
@@ -303,7 +300,7 @@ func (b *binder) function(n *node) fault {
 		if n.args[0].op != opPath {
 			return fault("Operator or function requires a document path; operator or function: " + n.name)
 		}
-		return ""
+		return b.distinct(n)
 	case fnSize:
 		return b.types(n, sizedKinds)
 	case fnListAppend:

@@ -1,6 +1,9 @@
 package expr
 
-import "sync"
+import (
+	"strings"
+	"sync"
+)
 
 // cacheSize is the number of texts that a Cache keeps. A program has some tens
 // of texts; one that writes values into its texts gains nothing from a larger cache.
@@ -30,7 +33,10 @@ func (c *Cache) tree(text string, g grammar) (*tree, fault) {
 			return t, ""
 		}
 	}
-	t, f := parse(text, g.rule())
+	if c != nil { // the tree must not hold on to the request that the text is part of
+		key.text = strings.Clone(text)
+	}
+	t, f := parse(key.text, g.rule())
 	if f == "" {
 		f = t.structure(g)
 	}

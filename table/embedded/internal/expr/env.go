@@ -41,6 +41,9 @@ func NewEnv(names map[string]string, values map[string]attr.Value) (*Env, error)
 	if err := checkKeys("ExpressionAttributeValues", ':', values); err != nil {
 		return nil, err
 	}
+	if len(values) > 0 {
+		e.values = make([]valueEntry, 0, len(values))
+	}
 	for key, v := range values {
 		e.values = append(e.values, valueEntry{key: key, value: v})
 	}

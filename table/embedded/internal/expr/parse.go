@@ -264,6 +264,9 @@ func (p *parser) path() int {
 			raw.element(p.expect(tokInteger))
 			p.expect(tokCloseList)
 		default:
+			if raw.placeholders {
+				p.tree.steps += len(raw.steps)
+			}
 			p.tree.paths = append(p.tree.paths, raw)
 			return len(p.tree.paths) - 1
 		}
@@ -330,6 +333,7 @@ func (p *parser) actions(s section) {
 			a.operand = p.value()
 		}
 		p.tree.actions = append(p.tree.actions, a)
+		p.tree.targets = append(p.tree.targets, a.target)
 		if !p.accept(tokComma) {
 			return
 		}

@@ -28,14 +28,14 @@ func (t *tree) structure(g grammar) fault {
 	if t.root != nil {
 		return t.nodeFault(t.root, g, true)
 	}
-	for _, slot := range t.targets {
+	for i, slot := range t.targets {
 		if f := t.paths[slot].fault(); f != "" {
 			return f
 		}
-	}
-	for i := range t.actions {
-		if f := t.actionFault(&t.actions[i]); f != "" {
-			return f
+		if g == grammarUpdate && t.actions[i].value != nil {
+			if f := t.nodeFault(t.actions[i].value, g, true); f != "" {
+				return f
+			}
 		}
 	}
 	for i, s := range t.sections {
@@ -46,13 +46,6 @@ func (t *tree) structure(g grammar) fault {
 		}
 	}
 	return ""
-}
-
-func (t *tree) actionFault(a *action) fault {
-	if f := t.paths[a.target].fault(); f != "" || a.value == nil {
-		return f
-	}
-	return t.nodeFault(a.value, grammarUpdate, true)
 }
 
 // nodeFault checks a node and what is below it. free tells whether any function

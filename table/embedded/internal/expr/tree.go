@@ -13,7 +13,8 @@ type tree struct {
 	root     *node     // a condition
 	actions  []action  // an update
 	sections []section // the sections of an update, as they were written
-	targets  []int     // a projection: slots of paths
+	targets  []int     // slots of the paths that an update or projection is about
+	steps    int       // the steps of all paths with placeholders
 	paths    []rawPath
 	values   []string // the :values, one for each use
 	count    int      // operators and functions

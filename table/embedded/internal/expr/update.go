@@ -12,6 +12,7 @@ import (
 type Update struct {
 	b        *bound
 	actions  []action
+	paths    []Path   // one for each action
 	kids     []branch // by the numbers of the actions
 	mismatch string   // AttributeUpdates: the text about operands of a wrong type
 }
@@ -30,23 +31,17 @@ func newUpdate(b *bound, actions []action) *Update {
 	for i, a := range actions {
 		paths[i] = b.paths[a.target]
 	}
-	return &Update{b: b, actions: actions, kids: branches(paths)}
+	return &Update{b: b, actions: actions, paths: paths, kids: branches(paths)}
 }
 
 // Paths gives the paths that the update changes, in the order of the text.
-func (u *Update) Paths() []Path {
-	paths := make([]Path, len(u.actions))
-	for i, a := range u.actions {
-		paths[i] = u.b.paths[a.target]
-	}
-	return paths
-}
+func (u *Update) Paths() []Path { return slices.Clone(u.paths) }
 
 // RefuseKeys gives DynamoDB's error when the update changes one of these
 // attributes, or something within it.
 func (u *Update) RefuseKeys(keys ...string) error {
-	for _, a := range u.actions {
-		if name := u.b.paths[a.target].Name(); slices.Contains(keys, name) {
+	for _, p := range u.paths {
+		if name := p.Name(); slices.Contains(keys, name) {
 			return &Error{"One or more parameter values were invalid: Cannot update attribute " + name +
 				". This attribute is part of the key"}
 		}
@@ -81,8 +76,11 @@ func (u *Update) Apply(item attr.Item) (attr.Item, error) { return u.apply(item,
 func (u *Update) ApplyMissing(key attr.Item) (attr.Item, error) { return u.apply(key, true) }
 
 func (u *Update) apply(item attr.Item, missing bool) (attr.Item, error) {
+	if !u.reaches(item, missing) {
+		return nil, &Error{msgPath}
+	}
 	var room [8]change
-	c := changes{list: room[:0], missing: missing}
+	c := changes{list: room[:0]}
 	for i := range u.actions {
 		one, msg := u.b.change(&u.actions[i], item)
 		switch {
@@ -98,6 +96,25 @@ func (u *Update) apply(item attr.Item, missing bool) (attr.Item, error) {
 		return nil, &Error{msg}
 	}
 	return next, nil
+}
+
+// reaches tells whether every path leads to a place that the item has: its last
+// step is into a map, or into a list.
+func (u *Update) reaches(item attr.Item, missing bool) bool {
+	for i, p := range u.paths {
+		last := len(p) - 1
+		if last == 0 || missing && u.actions[i].section == sectionRemove {
+			continue
+		}
+		kind := attr.List
+		if p[last].Index < 0 {
+			kind = attr.Map
+		}
+		if v, ok := p[:last].get(item); !ok || v.Kind() != kind {
+			return false
+		}
+	}
+	return true
 }
 
 // change is what becomes of the value at one path.
@@ -189,27 +206,28 @@ func (b *bound) right(n *node, item attr.Item) (attr.Value, string) {
 		}
 		return b.right(n.args[1], item)
 	}
-	left, msg := b.right(n.args[0], item)
-	if msg != "" {
-		return attr.Value{}, msg
+	kind := attr.Num
+	if n.op == opFunction {
+		kind = attr.List
 	}
-	right, msg := b.right(n.args[1], item)
-	if msg != "" {
-		return attr.Value{}, msg
-	}
-	if n.fn == fnListAppend {
-		if left.Kind() != attr.List || right.Kind() != attr.List {
+	var operands [2]attr.Value
+	for i, arg := range n.args {
+		v, msg := b.right(arg, item)
+		switch {
+		case msg != "":
+			return attr.Value{}, msg
+		case v.Kind() != kind:
 			return attr.Value{}, msgOperandType
 		}
-		return attr.L(slices.Concat(left.List(), right.List())), ""
+		operands[i] = v
 	}
-	return sum(n.op, left, right)
+	if n.op == opFunction {
+		return attr.L(slices.Concat(operands[0].List(), operands[1].List())), ""
+	}
+	return sum(n.op, operands[0], operands[1])
 }
 
 func sum(o op, left, right attr.Value) (attr.Value, string) {
-	if left.Kind() != attr.Num || right.Kind() != attr.Num {
-		return attr.Value{}, msgOperandType
-	}
 	combine := num.Number.Add
 	if o == opMinus {
 		combine = num.Number.Sub
@@ -222,10 +240,9 @@ func sum(o op, left, right attr.Value) (attr.Value, string) {
 }
 
 // changes makes all changes in one walk down the tree of their paths, copying
-// each map and list on the way once.
+// each map and list on the way once. Paths that lead nowhere change nothing.
 type changes struct {
-	list    []change
-	missing bool // the item does not exist
+	list []change
 }
 
 // inMap gives the map with the changes; depth is the number of lists and maps around it.
@@ -238,10 +255,7 @@ func (c *changes) inMap(m map[string]attr.Value, kids []branch, depth int) (map[
 		k := &kids[i]
 		old, ok := m[k.step.Name]
 		if k.path < 0 && !ok {
-			if c.missing && depth == 0 && c.onlyRemoves(k) {
-				continue
-			}
-			return nil, msgPath
+			continue
 		}
 		what, v, msg := c.at(old, k, depth)
 		switch {
@@ -268,7 +282,7 @@ func (c *changes) inList(list []attr.Value, kids []branch, depth int) ([]attr.Va
 		if inside {
 			old = list[at]
 		} else if k.path < 0 {
-			return nil, msgPath
+			continue
 		}
 		what, v, msg := c.at(old, k, depth)
 		switch {
@@ -305,19 +319,6 @@ func (c *changes) at(old attr.Value, k *branch, depth int) (changeKind, attr.Val
 		l, msg := c.inList(old.List(), k.kids, depth+1)
 		return changeSet, attr.L(l), msg
 	default:
-		return changeNothing, attr.Value{}, msgPath
+		return changeNothing, attr.Value{}, ""
 	}
-}
-
-// onlyRemoves tells whether everything below the branch is removed.
-func (c *changes) onlyRemoves(k *branch) bool {
-	if k.path >= 0 {
-		return c.list[k.path].what == changeRemove
-	}
-	for i := range k.kids {
-		if !c.onlyRemoves(&k.kids[i]) {
-			return false
-		}
-	}
-	return true
 }
