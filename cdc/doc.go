@@ -21,8 +21,8 @@
 // # Guarantees
 //
 // The same record gives the same event, to the byte, however often and in whatever batches it is delivered: there is no
-// clock and no randomness in the path. Events are published at least once, in the order of their records. Nothing is
-// lost: a record is published, or has nothing to say, or is reported as failed, or, if it cannot be mapped, becomes a
+// clock and no randomness in the path. Events are published at least once, and handed to the publisher in the order of
+// their records; one that fails is published again behind those that did not. Nothing is lost: a record is published, or has nothing to say, or is reported as failed, or, if it cannot be mapped, becomes a
 // fault event that carries it. A record that cannot be mapped never holds up those behind it.
 //
 // # Compatibility

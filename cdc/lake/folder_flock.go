@@ -29,6 +29,12 @@ func lock(path string) (*os.File, error) {
 	return file, nil
 }
 
+// unlock gives the lock back before it closes the file: a child process that is just being started may hold a copy of
+// the descriptor, and with it the lock, until it has become its program.
+func unlock(file *os.File) error {
+	return errors.Join(syscall.Flock(int(file.Fd()), syscall.LOCK_UN), file.Close())
+}
+
 // syncFolder makes the names in a folder durable.
 func syncFolder(path string) error {
 	folder, err := os.Open(path)

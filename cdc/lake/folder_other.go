@@ -13,4 +13,6 @@ func lock(path string) (*os.File, error) {
 	return nil, fmt.Errorf("lake: locking %q: %w", path, errors.ErrUnsupported)
 }
 
+func unlock(file *os.File) error { return file.Close() }
+
 func syncFolder(string) error { return errors.ErrUnsupported }

@@ -23,5 +23,7 @@ func lock(path string) (*os.File, error) {
 	return os.NewFile(uintptr(handle), path), nil
 }
 
+func unlock(file *os.File) error { return file.Close() }
+
 // syncFolder does nothing: Windows keeps names with the files.
 func syncFolder(string) error { return nil }

@@ -131,7 +131,7 @@ func (l *Lake) start() error {
 	}
 	l.marker = file
 	if err := l.mend(); err != nil {
-		return errors.Join(err, file.Close())
+		return errors.Join(err, unlock(file))
 	}
 	return nil
 }
@@ -252,7 +252,7 @@ func (l *Lake) Close() error {
 		if len(l.suspect) == 0 {
 			faults = append(faults, l.resetMarker())
 		}
-		faults = append(faults, l.marker.Close())
+		faults = append(faults, unlock(l.marker))
 	}
 	return errors.Join(faults...)
 }

@@ -1,0 +1,182 @@
+package cdc_test
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
+	streams "github.com/aws/aws-sdk-go-v2/service/dynamodbstreams/types"
+	"github.com/insideout-go/insideout/cdc"
+)
+
+// memory keeps checkpoints in a map, and every one that was saved.
+type memory struct {
+	mu    sync.Mutex
+	at    map[cdc.Shard]cdc.Checkpoint
+	saved []string
+	err   error
+}
+
+func (m *memory) Load(_ context.Context, s cdc.Shard) (cdc.Checkpoint, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.at[s], nil
+}
+
+func (m *memory) Save(_ context.Context, s cdc.Shard, c cdc.Checkpoint) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.err != nil {
+		return m.err
+	}
+	if m.at == nil {
+		m.at = map[cdc.Shard]cdc.Checkpoint{}
+	}
+	m.at[s] = c
+	m.saved = append(m.saved, fmt.Sprintf("%s %s %v", s.ID, c.Sequence, c.End))
+	return nil
+}
+
+// fakeStreams is a stream whose shards a test lays out, and whose calls it can break.
+type fakeStreams struct {
+	mu     sync.Mutex
+	shards []*fakeShard
+	// fail is asked before each call and may answer in its place.
+	fail  func(call, shard string) error
+	calls []string
+}
+
+type fakeShard struct {
+	id, parent string
+	records    []streams.Record
+	closed     bool
+	trimmed    int // records that are gone
+}
+
+const fakeARN = "arn:aws:dynamodb:eu-west-1:1:table/things/stream/2023"
+
+func (f *fakeStreams) call(name, shard string) error {
+	f.calls = append(f.calls, strings.TrimSpace(name+" "+shard))
+	if f.fail != nil {
+		return f.fail(name, shard)
+	}
+	return nil
+}
+
+func (f *fakeStreams) ListStreams(_ context.Context, in *dynamodbstreams.ListStreamsInput, _ ...func(*dynamodbstreams.Options)) (*dynamodbstreams.ListStreamsOutput, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.call("ListStreams", ""); err != nil {
+		return nil, err
+	}
+	old := streams.Stream{StreamArn: new("old"), StreamLabel: new("2022"), TableName: in.TableName}
+	now := streams.Stream{StreamArn: new(fakeARN), StreamLabel: new("2023"), TableName: in.TableName}
+	if in.ExclusiveStartStreamArn == nil { // the newest one is on the second page
+		return &dynamodbstreams.ListStreamsOutput{Streams: []streams.Stream{old}, LastEvaluatedStreamArn: new("old")}, nil
+	}
+	return &dynamodbstreams.ListStreamsOutput{Streams: []streams.Stream{now}}, nil
+}
+
+func (f *fakeStreams) DescribeStream(_ context.Context, in *dynamodbstreams.DescribeStreamInput, _ ...func(*dynamodbstreams.Options)) (*dynamodbstreams.DescribeStreamOutput, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.call("DescribeStream", ""); err != nil {
+		return nil, err
+	}
+	out := &dynamodbstreams.DescribeStreamOutput{StreamDescription: &streams.StreamDescription{StreamArn: in.StreamArn}}
+	for i, s := range f.shards { // one shard a page
+		if in.ExclusiveStartShardId != nil && i <= f.index(*in.ExclusiveStartShardId) {
+			continue
+		}
+		shard := streams.Shard{ShardId: new(s.id)}
+		if s.parent != "" {
+			shard.ParentShardId = new(s.parent)
+		}
+		out.StreamDescription.Shards = []streams.Shard{shard}
+		if i < len(f.shards)-1 {
+			out.StreamDescription.LastEvaluatedShardId = new(s.id)
+		}
+		return out, nil
+	}
+	return out, nil
+}
+
+func (f *fakeStreams) index(id string) int {
+	for i, s := range f.shards {
+		if s.id == id {
+			return i
+		}
+	}
+	return -1
+}
+
+func (f *fakeStreams) GetShardIterator(_ context.Context, in *dynamodbstreams.GetShardIteratorInput, _ ...func(*dynamodbstreams.Options)) (*dynamodbstreams.GetShardIteratorOutput, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.call("GetShardIterator", *in.ShardId); err != nil {
+		return nil, err
+	}
+	shard := f.shards[f.index(*in.ShardId)]
+	at := shard.trimmed
+	if in.SequenceNumber != nil {
+		at = 0
+		for i, r := range shard.records {
+			if *r.Dynamodb.SequenceNumber == *in.SequenceNumber {
+				at = i + 1
+			}
+		}
+		if at < shard.trimmed {
+			return nil, &streams.TrimmedDataAccessException{}
+		}
+	}
+	return &dynamodbstreams.GetShardIteratorOutput{ShardIterator: new(fmt.Sprint(*in.ShardId, "/", at))}, nil
+}
+
+func (f *fakeStreams) GetRecords(_ context.Context, in *dynamodbstreams.GetRecordsInput, _ ...func(*dynamodbstreams.Options)) (*dynamodbstreams.GetRecordsOutput, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	id, text, _ := strings.Cut(*in.ShardIterator, "/")
+	if err := f.call("GetRecords", id); err != nil {
+		return nil, err
+	}
+	at, _ := strconv.Atoi(text)
+	shard := f.shards[f.index(id)]
+	end := min(len(shard.records), at+int(*in.Limit))
+	out := &dynamodbstreams.GetRecordsOutput{Records: shard.records[at:end]}
+	if end < len(shard.records) || !shard.closed {
+		out.NextShardIterator = new(fmt.Sprint(id, "/", end))
+	}
+	return out, nil
+}
+
+// streamRecord is the record of a new thing, or of a checkpoint.
+func streamRecord(n int, entity string) streams.Record {
+	s := func(v string) streams.AttributeValue { return &streams.AttributeValueMemberS{Value: v} }
+	number := func(v int64) streams.AttributeValue {
+		return &streams.AttributeValueMemberN{Value: strconv.FormatInt(v, 10)}
+	}
+	id := fmt.Sprintf("t%d", n)
+	keys := map[string]streams.AttributeValue{"pk": s(id), "sk": s(entity)}
+	image := map[string]streams.AttributeValue{
+		"pk": s(id), "sk": s(entity), "discriminator": s(entity), "name": s(""), "count": number(1), "timestamp": number(1_700_000_000_000 + int64(n)),
+	}
+	return streams.Record{
+		EventID: new(fmt.Sprint("id", n)), EventName: streams.OperationTypeInsert,
+		Dynamodb: &streams.StreamRecord{
+			Keys: keys, NewImage: image, SequenceNumber: new(fmt.Sprintf("%021d", n)),
+			ApproximateCreationDateTime: new(time.Unix(900_000_000, 0)), // before the time of a bubble,
+		},
+	}
+}
+
+func records(numbers ...int) []streams.Record {
+	var list []streams.Record
+	for _, n := range numbers {
+		list = append(list, streamRecord(n, "thing"))
+	}
+	return list
+}
