@@ -9,7 +9,6 @@ import (
 
 // The spaces of the store, by the first byte of a key. Numbers are big-endian.
 //
-//	f                                                    format, written by the store
 //	m t NAME                                             table, as JSON
 //	m s STREAM(4)                                        stream, as JSON
 //	m n                                                  counters, as JSON

@@ -210,6 +210,9 @@ func (t *table) readIndex(name *string, strong *bool) (*index, error) {
 	if x == nil {
 		return nil, validation("The table does not have the specified index: %s", *name)
 	}
+	if x.Creating {
+		return nil, validation("Cannot read from backfilling global secondary index: %s", x.Name)
+	}
 	if !x.Local && strong != nil && *strong {
 		return nil, validation("Consistent reads are not supported on global secondary indexes")
 	}
