@@ -1,6 +1,7 @@
 package expr_test
 
 import (
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -259,6 +260,20 @@ func TestShared(t *testing.T) {
 		})
 	}
 	wg.Wait()
+}
+
+// A caller that writes values into its texts does not fill the memory.
+func TestCacheIsBounded(t *testing.T) {
+	t.Parallel()
+	var cache expr.Cache
+	for i := range 5000 {
+		env := newEnv(t, nil, nil)
+		env.Cache = &cache
+		_, err := expr.ParseProjection("a"+strconv.Itoa(i), env)
+		require.NoError(t, err)
+		require.LessOrEqual(t, cache.Len(), 1024)
+	}
+	require.NotZero(t, cache.Len())
 }
 
 // The cache changes no answer: neither a value nor a name nor an error is kept.

@@ -160,6 +160,20 @@ func TestKeyVectors(t *testing.T) {
 	}
 }
 
+func TestDecodeKeyRefuses(t *testing.T) {
+	t.Parallel()
+	for what, text := range map[string]string{
+		"nothing": "", "another type": "0261", "no end": "06820b", "no digits": "068200", "a leading zero": "06820a00",
+		"a final zero pair": "06820b0100", "a pair beyond 99": "06826500", "40 digits": "0682" + strings.Repeat("0b", 20) + "00",
+	} {
+		key, err := hex.DecodeString(text)
+		require.NoError(t, err)
+		_, rest, err := num.DecodeKey(key)
+		require.ErrorIs(t, err, num.ErrKey, what)
+		require.Equal(t, string(key), string(rest))
+	}
+}
+
 // A sum or difference is exact, or is refused because it has no place among
 // DynamoDB's numbers.
 func TestArithmetic(t *testing.T) {
