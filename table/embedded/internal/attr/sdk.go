@@ -202,7 +202,8 @@ func (v Value) binaries() [][]byte {
 	return out
 }
 
-// Text shows a scalar as DynamoDB's error messages do: S:text, N:1, B:base64.
+// Text shows a scalar: the text of an S, the normal text of an N, the base64 of
+// a B. It is empty for other types.
 func (v Value) Text() string {
 	switch v.kind {
 	case String:
