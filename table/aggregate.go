@@ -15,12 +15,9 @@ import (
 // RootPart is the node of an aggregate. Make one with Root.
 type RootPart[A any] struct{ part Part[A] }
 
-// Part is what an aggregate reads besides its root. Make one with Many, One, Skip or Rest.
+// Part is what an aggregate reads besides its root. Make one with Many or One.
 type Part[A any] struct {
 	model *model
-	many  bool
-	skip  []*model
-	rest  bool
 	// put decodes a row into its place.
 	put func(a *A, item Item) error
 }
@@ -34,7 +31,7 @@ func Root[A, T any](node *Node[T], place func(*A) *T) RootPart[A] {
 
 // Many takes all edges of a kind, in the order of their ids, and the place for them.
 func Many[A, T any](edge *Edge[T], place func(*A) *[]T) Part[A] {
-	return Part[A]{model: edge.m, many: true, put: func(a *A, item Item) error {
+	return Part[A]{model: edge.m, put: func(a *A, item Item) error {
 		list := place(a)
 		v, err := edge.Decode(item)
 		*list = append(*list, v)
@@ -54,33 +51,33 @@ func One[A, T any](edge *Edge[T], place func(*A) **T) Part[A] {
 	}}
 }
 
-// Skip names models that live in the partition and are left out on purpose.
-func Skip[A any](models ...Definition) Part[A] {
-	p := Part[A]{}
-	for _, m := range models {
-		p.skip = append(p.skip, m.definition())
-	}
-	return p
-}
-
-// Rest takes the rows that nothing else claims, as they are.
-func Rest[A any](place func(*A) *[]Item) Part[A] {
-	return Part[A]{rest: true, put: func(a *A, item Item) error {
-		*place(a) = append(*place(a), item)
-		return nil
-	}}
-}
-
 // Aggregate reads a node and its edges as one value, in one Query. Its rows are the whole partition of the node: a row that no
 // part claims is an error (ErrUnknownRow), unless Skip names its model or Rest takes it. Nothing is left out in silence.
 type Aggregate[A any] struct {
 	root  Part[A]
 	parts []Part[A]
 	skip  []*model
-	rest  *Part[A]
+	rest  func(*A) *[]Item
 }
 
-// NewAggregate defines an aggregate, or returns every mistake of the definition as a *DefinitionError.
+// Skip returns the aggregate with models named that live in the partition, and are left out on purpose.
+func (a *Aggregate[A]) Skip(models ...Definition) *Aggregate[A] {
+	next := *a
+	next.skip = slices.Clone(a.skip)
+	for _, m := range models {
+		next.skip = append(next.skip, m.definition())
+	}
+	return &next
+}
+
+// Rest returns the aggregate with a place for the rows that nothing else claims, as they are.
+func (a *Aggregate[A]) Rest(place func(*A) *[]Item) *Aggregate[A] {
+	next := *a
+	next.rest = place
+	return &next
+}
+
+// NewAggregate defines an aggregate, or returns every mistake of the definition at once.
 func NewAggregate[A any](root RootPart[A], parts ...Part[A]) (*Aggregate[A], error) {
 	a := &Aggregate[A]{root: root.part}
 	d := &definition{model: &model{goType: reflect.TypeFor[A]()}}
@@ -90,16 +87,11 @@ func NewAggregate[A any](root RootPart[A], parts ...Part[A]) (*Aggregate[A], err
 	}
 	d.name = a.root.model.name
 	for i, p := range parts {
-		switch {
-		case p.rest && a.rest != nil:
-			d.fault("", "Rest is given twice", "one place takes all that is left")
-		case p.rest:
-			a.rest = &parts[i]
-		case p.model == nil:
-			a.skip = append(a.skip, p.skip...)
-		default:
-			a.parts = append(a.parts, p)
+		if p.model == nil {
+			d.fault("", fmt.Sprintf("part %d is empty", i), "make it with table.Many or table.One")
+			continue
 		}
+		a.parts = append(a.parts, p)
 	}
 	d.checkParts(a.models())
 	if err := d.err(); err != nil {
@@ -123,7 +115,7 @@ func (a *Aggregate[A]) models() []*model {
 	for _, p := range a.parts {
 		list = append(list, p.model)
 	}
-	return append(list, a.skip...)
+	return list
 }
 
 func (d *definition) checkParts(models []*model) {
@@ -260,7 +252,8 @@ func (a *Aggregate[A]) take(v *A, meta *AggregateMeta, item Item, r reading, now
 	case slices.ContainsFunc(a.skip, func(s *model) bool { return s.matches(item) }):
 		return nil
 	case a.rest != nil:
-		return a.rest.put(v, item)
+		*a.rest(v) = append(*a.rest(v), item)
+		return nil
 	}
 	return fmt.Errorf("%w: %q has discriminator %q; name its model with Skip, or give it a place with Rest", ErrUnknownRow, m.Key.SK, m.Discriminator)
 }

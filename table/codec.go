@@ -55,7 +55,7 @@ func ownCodec(t reflect.Type) bool {
 // compiler builds codecs. It remembers the structs that it is inside of, so that a type that contains itself ends.
 type compiler struct {
 	inside map[reflect.Type]bool
-	faults []Fault
+	faults []fault
 }
 
 // codec compiles a type. Types that the plan does not know go through guregu, value by value.

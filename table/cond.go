@@ -85,11 +85,11 @@ func In[F any](field *F, values ...F) Cond {
 // Exists holds where the attribute is there. Empty strings and nil pointers are stored as no attribute.
 func Exists[F any](field *F) Cond { return Cond{op: opExists, field: field} }
 
-// Or holds where one of the conditions does.
-func Or(conds ...Cond) Cond { return Cond{op: opOr, parts: conds} }
+// Or holds where c or one of the others does.
+func (c Cond) Or(others ...Cond) Cond { return Cond{op: opOr, parts: append([]Cond{c}, others...)} }
 
-// Not holds where the condition does not.
-func Not(cond Cond) Cond { return Cond{op: opNot, parts: []Cond{cond}} }
+// Not holds where c does not.
+func (c Cond) Not() Cond { return Cond{op: opNot, parts: []Cond{c}} }
 
 // builder writes expressions with generated placeholders: never from names, which may have any character.
 type builder struct {
@@ -152,8 +152,6 @@ func (b *builder) cond(c Cond) (string, error) {
 	switch {
 	case c.op == opNone:
 		return "", invalid("a Cond is empty: make it with Eq and its like")
-	case c.op == opOr && len(c.parts) == 0:
-		return "", invalid("Or has no conditions")
 	case c.op == opOr:
 		text, err := b.join(c.parts, " OR ")
 		return "(" + text + ")", err

@@ -21,14 +21,14 @@ type Def[T any] struct{ d *definition }
 // definition is a model being built, with the mistakes found so far.
 type definition struct {
 	*model
-	faults   []Fault
+	faults   []fault
 	subjects []*handle
 	ids      []*handle
 	owners   []*handle
 }
 
 func (d *definition) fault(field, cause, mend string) {
-	d.faults = append(d.faults, Fault{Field: field, Cause: cause, Mend: mend})
+	d.faults = append(d.faults, fault{field: field, cause: cause, mend: mend})
 }
 
 // ID names the field that identifies a node, or an edge within its owner. It is of string, integer, bool or time kind, and
@@ -129,7 +129,7 @@ func (d *definition) err() error {
 	if len(d.faults) == 0 {
 		return nil
 	}
-	return &DefinitionError{Model: fmt.Sprintf("%q (%s)", d.name, d.goType), Faults: d.faults}
+	return &definitionError{model: fmt.Sprintf("%q (%s)", d.name, d.goType), faults: d.faults}
 }
 
 func (d *definition) checkNames(edge bool) {

@@ -126,34 +126,36 @@ func retryableReasons(reasons []types.CancellationReason) bool {
 	return again
 }
 
-// Fault is one mistake in a definition.
-type Fault struct {
-	Field string // the Go field, or empty for the definition as a whole
-	Cause string
-	Mend  string
+// fault is one mistake in a definition.
+type fault struct {
+	field string // the Go field, or empty for the definition as a whole
+	cause string
+	mend  string
 }
 
-// DefinitionError lists every mistake of a definition at once.
-type DefinitionError struct {
-	Model  string // the model's name, and its Go type
-	Faults []Fault
+// definitionError lists every mistake of a definition at once. It is ErrInvalid.
+type definitionError struct {
+	model  string // the model's name, and its Go type
+	faults []fault
 }
 
-func (e *DefinitionError) Error() string {
+func (e *definitionError) Is(target error) bool { return target == ErrInvalid }
+
+func (e *definitionError) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "table: the definition of %s has %d mistakes:", e.Model, len(e.Faults))
-	if len(e.Faults) == 1 {
+	fmt.Fprintf(&b, "table: the definition of %s has %d mistakes:", e.model, len(e.faults))
+	if len(e.faults) == 1 {
 		b.Reset()
-		fmt.Fprintf(&b, "table: the definition of %s has a mistake:", e.Model)
+		fmt.Fprintf(&b, "table: the definition of %s has a mistake:", e.model)
 	}
-	for _, f := range e.Faults {
+	for _, f := range e.faults {
 		b.WriteString("\n\t")
-		if f.Field != "" {
-			b.WriteString(f.Field + ": ")
+		if f.field != "" {
+			b.WriteString(f.field + ": ")
 		}
-		b.WriteString(f.Cause)
-		if f.Mend != "" {
-			b.WriteString(" (" + f.Mend + ")")
+		b.WriteString(f.cause)
+		if f.mend != "" {
+			b.WriteString(" (" + f.mend + ")")
 		}
 	}
 	return b.String()

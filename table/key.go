@@ -14,11 +14,11 @@ type Item = map[string]types.AttributeValue
 // ID is what identifies a row of a model: the value of the id field for a node ("42", 7, a time), Of(owner, id) for an edge.
 type ID = any
 
-// EdgeID identifies an edge: the id of the node that owns it, and its own. Make one with Of.
-type EdgeID struct{ Owner, ID any }
+// edgeID is what Of makes.
+type edgeID struct{ owner, id any }
 
-// Of is the ID of an edge.
-func Of(owner, id any) EdgeID { return EdgeID{Owner: owner, ID: id} }
+// Of is the ID of an edge: the id of the node that owns it, and its own.
+func Of(owner, id any) ID { return edgeID{owner, id} }
 
 // RowKey is the primary key of a row. It is comparable.
 //
@@ -136,7 +136,7 @@ func (m *model) keyOfRow(rv reflect.Value) (RowKey, error) {
 
 // keyOfID is the key of the row that an id names.
 func (m *model) keyOfID(id ID) (RowKey, error) {
-	edge, isEdge := id.(EdgeID)
+	edge, isEdge := id.(edgeID)
 	switch {
 	case m.owner == nil && isEdge:
 		return RowKey{}, invalid("%s is a node: its id is the value of %s alone, not Of(owner, id)", m.name, m.id.handle.goPath)
@@ -149,11 +149,11 @@ func (m *model) keyOfID(id ID) (RowKey, error) {
 	case !isEdge:
 		return RowKey{}, invalid("%s is an edge: its id is table.Of(owner, id)", m.name)
 	}
-	owner, err := m.owner.encodeID(edge.Owner)
+	owner, err := m.owner.encodeID(edge.owner)
 	if err != nil {
 		return RowKey{}, err
 	}
-	text, err := m.id.encodeID(edge.ID)
+	text, err := m.id.encodeID(edge.id)
 	if err != nil {
 		return RowKey{}, err
 	}

@@ -199,7 +199,7 @@ type Node[T any] struct{ entity[T] }
 // Edge is the model of an entity that belongs to a node, in the node's partition.
 type Edge[T any] struct{ entity[T] }
 
-// NewNode defines a node, or returns every mistake of the definition as a *DefinitionError. The name is the discriminator: it is
+// NewNode defines a node, or returns every mistake of the definition at once. The name is the discriminator: it is
 // stored in rows and starts the types of events, so it outlives the Go type's.
 func NewNode[T any](name string, fn func(v *T, d *Def[T])) (*Node[T], error) {
 	e, err := define(name, "", false, fn)
@@ -218,7 +218,7 @@ func DefineNode[T any](name string, fn func(v *T, d *Def[T])) *Node[T] {
 	return n
 }
 
-// NewEdge defines an edge, or returns every mistake of the definition as a *DefinitionError. The role is the beginning of the sort
+// NewEdge defines an edge, or returns every mistake of the definition at once. The role is the beginning of the sort
 // key, and says what the edges are to their owner: "lines".
 func NewEdge[T any](name, role string, fn func(v *T, d *Def[T])) (*Edge[T], error) {
 	e, err := define(name, role, true, fn)

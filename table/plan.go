@@ -151,7 +151,7 @@ func embeddedStruct(sf reflect.StructField) reflect.Type {
 func exported(sf reflect.StructField) bool { return sf.PkgPath == "" }
 
 func (c *compiler) fault(field, cause, mend string) {
-	c.faults = append(c.faults, Fault{Field: field, Cause: cause, Mend: mend})
+	c.faults = append(c.faults, fault{field: field, cause: cause, mend: mend})
 }
 
 // duplicates finds attributes that two fields claim.

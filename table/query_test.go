@@ -192,12 +192,11 @@ func TestQueriesRefuse(t *testing.T) {
 		`does not fit the key`:                     Orders.Query(ByStatus, table.Eq(&f.Status, "OPEN"), table.Eq(&f.Note, "x")),
 		`has two conditions: use Between`:          Orders.Query(ByStatus, table.Eq(&f.Status, "OPEN"), table.Gt(&f.PlacedAt, day(1)), table.Lt(&f.PlacedAt, day(2))),
 		`Between needs the low value first`:        Orders.Query(ByStatus, table.Eq(&f.Status, "OPEN"), table.Between(&f.PlacedAt, day(2), day(1))),
-		`for others use Where`:                     Orders.Query(ByStatus, table.Ne(&f.Status, "OPEN")),
 		`*int does not point to a field`:           Orders.Query(ByStatus, table.Eq(&f.Status, "OPEN"), table.Eq(&l.No, 1)),
 		`a part of a key cannot be empty`:          Orders.Query(ByStatus, table.Eq(&f.Status, "")),
 		`not a filter`:                             Orders.List().Where(table.Eq(&f.ID, "1")),
 		`a Cond is empty`:                          Orders.List().Where(table.Cond{}),
-		`Or has no conditions`:                     Orders.List().Where(table.Or()),
+		`for others use Where`:                     Orders.Query(ByStatus, table.Eq(&f.Status, "OPEN").Not()),
 		`In takes 1 to 100 values, and 0 were`:     Orders.List().Where(table.In[string](&f.Note)),
 		`an empty value is stored as no attribute`: Orders.List().Where(table.Gt(&f.Note, "")),
 	} {

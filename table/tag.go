@@ -54,14 +54,14 @@ type tag struct {
 
 // parseTag reads a field's dynamo tag. guregu ignores an option that it does not know, and so loses the field's meaning
 // in silence; here it is a fault.
-func parseTag(f reflect.StructField) (tag, []Fault) {
+func parseTag(f reflect.StructField) (tag, []fault) {
 	text := f.Tag.Get("dynamo")
 	name, rest, _ := strings.Cut(text, ",")
 	t := tag{name: name}
 	if t.name == "" {
 		t.name = f.Name[strings.LastIndex(f.Name, ".")+1:]
 	}
-	var faults []Fault
+	var faults []fault
 	for opt := range strings.SplitSeq(rest, ",") {
 		if opt == "" {
 			continue
@@ -77,21 +77,21 @@ func parseTag(f reflect.StructField) (tag, []Fault) {
 	return t, faults
 }
 
-func unknownOption(f reflect.StructField, opt string) Fault {
-	fault := Fault{
-		Field: f.Name,
-		Cause: fmt.Sprintf("unknown option %q in tag `%s`", opt, f.Tag),
-		Mend:  "options are " + strings.Join(optionNames(), ", "),
+func unknownOption(f reflect.StructField, opt string) fault {
+	found := fault{
+		field: f.Name,
+		cause: fmt.Sprintf("unknown option %q in tag `%s`", opt, f.Tag),
+		mend:  "options are " + strings.Join(optionNames(), ", "),
 	}
 	if opt == "hash" || opt == "range" || strings.HasPrefix(opt, "index:") {
-		fault.Mend = "keys and indexes are named in the definition: d.ID, d.Owner, d.Index"
-		return fault
+		found.mend = "keys and indexes are named in the definition: d.ID, d.Owner, d.Index"
+		return found
 	}
 	best := slices.MinFunc(optionNames(), func(a, b string) int { return distance(opt, a) - distance(opt, b) })
 	if distance(opt, best) <= 2 {
-		fault.Mend = fmt.Sprintf("did you mean %q?", best)
+		found.mend = fmt.Sprintf("did you mean %q?", best)
 	}
-	return fault
+	return found
 }
 
 // distance is the number of insertions, deletions, replacements and swaps of neighbours between two words.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -13,34 +12,9 @@ import (
 // maxTransact is DynamoDB's limit.
 const maxTransact = 100
 
-// TransactError says which operations of a Transact stood in the way. None has been written.
-type TransactError struct {
-	Reasons []TransactReason
-	Err     error
-}
-
-// TransactReason is why one operation stopped a transaction.
-type TransactReason struct {
-	Op      int    // its index
-	Key     RowKey // its row
-	Code    string // DynamoDB's: "ConditionalCheckFailed", "TransactionConflict", …
-	Current Item   // the row as it stood when a condition failed
-}
-
-func (e *TransactError) Error() string {
-	var b strings.Builder
-	b.WriteString("table: the transaction was cancelled")
-	for _, r := range e.Reasons {
-		fmt.Fprintf(&b, "; operation %d on %q %q: %s", r.Op, r.Key.PK, r.Key.SK, r.Code)
-	}
-	return b.String()
-}
-
-// Unwrap is the client's error.
-func (e *TransactError) Unwrap() error { return e.Err }
-
 // Transact writes up to 100 rows, all or none. Unlike in a Batch each write is what Save does, so that timestamps grow. Two operations on one
-// row are an error. If it is cancelled for another reason than a timestamp, the error is a *TransactError.
+// row are an error. If it is cancelled for another reason than a timestamp, the error joins an *Error for each operation that stood in its way, with the
+// row as it stands, and the client's *types.TransactionCanceledException, which has the reasons by index.
 func (db *DB) Transact(ctx context.Context, ops ...Op) error {
 	if len(ops) == 0 || len(ops) > maxTransact {
 		return invalid("a transaction has 1 to %d operations, and %d were given", maxTransact, len(ops))
@@ -114,11 +88,16 @@ func (r *row) overtaken(stored Item) bool {
 }
 
 func transactError(rows []*row, canceled *types.TransactionCanceledException) error {
-	e := &TransactError{Err: canceled}
+	var faults []error
 	for i, reason := range canceled.CancellationReasons {
-		if i < len(rows) && reason.Code != nil && *reason.Code != "None" {
-			e.Reasons = append(e.Reasons, TransactReason{Op: i, Key: rows[i].key, Code: *reason.Code, Current: reason.Item})
+		if i >= len(rows) || reason.Code == nil || *reason.Code == "None" {
+			continue
 		}
+		cause := fmt.Errorf("operation %d: %s", i, *reason.Code)
+		if *reason.Code == "ConditionalCheckFailed" {
+			cause = fmt.Errorf("operation %d: %w", i, ErrConflict)
+		}
+		faults = append(faults, &Error{Op: "transact", Model: rows[i].name, Key: rows[i].key, Err: cause, Current: reason.Item})
 	}
-	return e
+	return errors.Join(append(faults, canceled)...)
 }
