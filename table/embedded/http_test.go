@@ -1,0 +1,133 @@
+package embedded_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/stretchr/testify/require"
+
+	"github.com/insideout-go/insideout/table/embedded"
+	"github.com/insideout-go/insideout/table/embedded/local"
+)
+
+// TestNoQueryIsSentTwice reads large answers over HTTP: a connection that
+// breaks would show as a retry of the client.
+func TestNoQueryIsSentTwice(t *testing.T) {
+	t.Parallel()
+	const workers, each = 4, 1000
+	db := open(t, nil)
+	create(t, db, plain("plain"))
+	for i := range 20 {
+		put(t, db, "plain", kilobyte("x", string(rune('a'+i))))
+	}
+	var requests atomic.Int64
+	handler := db.Handler()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		requests.Add(1)
+		handler.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	client, _ := local.Clients(server.URL)
+	var wg sync.WaitGroup
+	for range workers {
+		wg.Go(func() {
+			for range each {
+				out, err := client.Query(t.Context(), &dynamodb.QueryInput{
+					TableName: new("plain"), KeyConditionExpression: new("pk = :p"), ExpressionAttributeValues: item{":p": s("x")},
+				})
+				if err != nil || len(out.Items) != 20 {
+					t.Errorf("Query: %v", err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	require.EqualValues(t, workers*each, requests.Load())
+}
+
+// post sends a body as a signed request of an operation.
+func post(t testing.TB, h http.Handler, target, body string) *httptest.ResponseRecorder {
+	t.Helper()
+	r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body))
+	r.Header.Set("Content-Type", "application/x-amz-json-1.0")
+	r.Header.Set("X-Amz-Target", target)
+	r.Header.Set("X-Amz-Date", "20260101T000000Z")
+	r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=k/20260101/us-east-1/dynamodb/aws4_request, SignedHeaders=host, Signature=0")
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
+
+func TestHandlerKnowsItsRegion(t *testing.T) {
+	t.Parallel()
+	h := open(t, &embedded.Options{Region: "eu-central-1"}).Handler()
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
+	require.Equal(t, "healthy: dynamodb.eu-central-1.amazonaws.com ", w.Body.String())
+}
+
+// TestEmptyValuesAreRefused holds for every place where JSON can leave a value
+// without a type, which the SDK's client never sends.
+func TestEmptyValuesAreRefused(t *testing.T) {
+	t.Parallel()
+	db := open(t, nil)
+	create(t, db, plain("plain"))
+	h := db.Handler()
+	for _, value := range []string{`{}`, `null`, `{"X":"y"}`, `{"S":null}`, `{"L":[{}]}`, `{"L":[null]}`, `{"M":{"k":{}}}`} {
+		for target, body := range map[string]string{
+			"PutItem":            `{"TableName":"plain","Item":{"pk":{"S":"a"},"sk":{"S":"b"},"v":` + value + `}}`,
+			"GetItem":            `{"TableName":"plain","Key":{"pk":{"S":"a"},"sk":` + value + `}}`,
+			"UpdateItem":         `{"TableName":"plain","Key":{"pk":{"S":"a"},"sk":{"S":"b"}},"UpdateExpression":"SET v=:v","ExpressionAttributeValues":{":v":` + value + `}}`,
+			"BatchWriteItem":     `{"RequestItems":{"plain":[{"PutRequest":{"Item":{"pk":{"S":"a"},"sk":{"S":"b"},"v":` + value + `}}}]}}`,
+			"TransactWriteItems": `{"TransactItems":[{"Put":{"TableName":"plain","Item":{"pk":{"S":"a"},"sk":{"S":"b"},"v":` + value + `}}}]}`,
+		} {
+			w := post(t, h, "DynamoDB_20120810."+target, body)
+			require.Equal(t, http.StatusBadRequest, w.Code, "%s %s", target, body)
+			require.Contains(t, w.Body.String(), "ValidationException", "%s %s", target, body)
+		}
+	}
+	require.Zero(t, count(t, db, "plain"))
+}
+
+// FuzzHandler sends any body to every operation: the answer is 200 or 400,
+// always JSON, and never an internal error.
+func FuzzHandler(f *testing.F) {
+	targets := map[string]string{
+		"DynamoDB_20120810.CreateTable":             `{"TableName":"t%","BillingMode":"PAY_PER_REQUEST","KeySchema":[{"AttributeName":"a","KeyType":"HASH"}],"AttributeDefinitions":[{"AttributeName":"a","AttributeType":"S"}],"GlobalSecondaryIndexes":[{"IndexName":"byB","KeySchema":[{"AttributeName":"a","KeyType":"HASH"}],"Projection":{"ProjectionType":"ALL"}}]}`,
+		"DynamoDB_20120810.UpdateTable":             `{"TableName":"plain","GlobalSecondaryIndexUpdates":[{"Delete":{"IndexName":"byB"}}]}`,
+		"DynamoDB_20120810.DescribeTable":           `{"TableName":"plain"}`,
+		"DynamoDB_20120810.ListTables":              `{"Limit":1,"ExclusiveStartTableName":"a"}`,
+		"DynamoDB_20120810.UpdateTimeToLive":        `{"TableName":"plain","TimeToLiveSpecification":{"AttributeName":"ttl","Enabled":true}}`,
+		"DynamoDB_20120810.PutItem":                 `{"TableName":"plain","Item":{"pk":{"S":"a"},"sk":{"S":"b"},"l":{"L":[{"N":"1e1"},{"M":{"x":{"BS":["AA=="]}}}]}},"ConditionExpression":"attribute_not_exists(pk) OR #n < :v","ExpressionAttributeNames":{"#n":"n"},"ExpressionAttributeValues":{":v":{"N":"1"}},"ReturnValues":"ALL_OLD"}`,
+		"DynamoDB_20120810.UpdateItem":              `{"TableName":"plain","Key":{"pk":{"S":"a"},"sk":{"S":"b"}},"UpdateExpression":"SET l[0].x = if_not_exists(n, :v) + :v, y = list_append(:l, :l) REMOVE z ADD w :v DELETE q :s","ExpressionAttributeValues":{":v":{"N":"1"},":l":{"L":[]},":s":{"SS":["a"]}},"ReturnValues":"UPDATED_NEW"}`,
+		"DynamoDB_20120810.Query":                   `{"TableName":"plain","KeyConditionExpression":"pk = :p AND begins_with(sk, :s)","FilterExpression":"size(l) > :n","ProjectionExpression":"l[0], m.x","ExpressionAttributeValues":{":p":{"S":"a"},":s":{"S":""},":n":{"N":"0"}},"Limit":1,"ExclusiveStartKey":{"pk":{"S":"a"},"sk":{"S":"a"}}}`,
+		"DynamoDB_20120810.Scan":                    `{"TableName":"plain","Segment":0,"TotalSegments":2,"ScanFilter":{"n":{"ComparisonOperator":"BETWEEN","AttributeValueList":[{"N":"1"},{"N":"2"}]}}}`,
+		"DynamoDB_20120810.BatchWriteItem":          `{"RequestItems":{"plain":[{"PutRequest":{"Item":{"pk":{"S":"a"},"sk":{"S":"b"}}}},{"DeleteRequest":{"Key":{"pk":{"S":"c"},"sk":{"S":"d"}}}}]}}`,
+		"DynamoDB_20120810.BatchGetItem":            `{"RequestItems":{"plain":{"Keys":[{"pk":{"S":"a"},"sk":{"S":"b"}}],"AttributesToGet":["n"]}}}`,
+		"DynamoDB_20120810.TransactWriteItems":      `{"ClientRequestToken":"x","TransactItems":[{"Update":{"TableName":"plain","Key":{"pk":{"S":"a"},"sk":{"S":"b"}},"UpdateExpression":"ADD n :v","ExpressionAttributeValues":{":v":{"N":"1"}}}}]}`,
+		"DynamoDB_20120810.TransactGetItems":        `{"TransactItems":[{"Get":{"TableName":"plain","Key":{"pk":{"S":"a"},"sk":{"S":"b"}}}}]}`,
+		"DynamoDBStreams_20120810.GetShardIterator": `{"StreamArn":"arn:aws:dynamodb:us-east-1:000000000000:table/plain/stream/2026-01-01T00:00:00.000","ShardId":"shardId-0","ShardIteratorType":"AT_SEQUENCE_NUMBER","SequenceNumber":"1"}`,
+		"DynamoDBStreams_20120810.GetRecords":       `{"ShardIterator":"x","Limit":1}`,
+		"DynamoDB_20120810.ListTagsOfResource":      `{"ResourceArn":"arn:aws:dynamodb:us-east-1:000000000000:table/plain","NextToken":"x"}`,
+		"DynamoDBStreams_20120810.ListStreams":      `{"TableName":"plain","Limit":1}`,
+		"DynamoDBStreams_20120810.DescribeStream":   `{"StreamArn":"x","ExclusiveStartShardId":"y"}`,
+	}
+	for target, body := range targets {
+		f.Add(target, body)
+	}
+	db := open(f, nil)
+	create(f, db, plain("plain"))
+	h := db.Handler()
+	f.Fuzz(func(t *testing.T, target, body string) {
+		w := post(t, h, target, body)
+		require.Contains(t, []int{http.StatusOK, http.StatusBadRequest}, w.Code, w.Body)
+		require.True(t, w.Body.Len() == 0 || json.Valid(w.Body.Bytes()), w.Body)
+	})
+}
