@@ -168,6 +168,12 @@ func (s *store) Iterate(lo, hi []byte, reverse bool) iter.Seq2[kv.Pair, error] {
 }
 
 func iterate(r pebble.Reader, lo, hi []byte, reverse bool, yield func(kv.Pair, error) bool) {
+	if hi != nil && bytes.Compare(lo, hi) >= 0 {
+		return // Pebble wants the bounds in order
+	}
+	if len(lo) == 0 {
+		lo = nil // and no bound that is empty
+	}
 	it, err := r.NewIter(&pebble.IterOptions{LowerBound: lo, UpperBound: hi})
 	if err != nil {
 		yield(kv.Pair{}, err)
