@@ -88,15 +88,16 @@ func TestContentTypeIsMirrored(t *testing.T) {
 	}
 }
 
-func TestErrors(t *testing.T) {
-	t.Parallel()
+type errorCase struct {
+	rule   string
+	err    error
+	status int
+	want   string
+}
+
+func errorCases() []errorCase {
 	item := map[string]types.AttributeValue{"a": &types.AttributeValueMemberN{Value: "1"}}
-	tests := []struct {
-		rule   string
-		err    error
-		status int
-		want   string
-	}{
+	return []errorCase{
 		{
 			"validation stands in another namespace",
 			&smithy.GenericAPIError{Code: "ValidationException", Message: "no \"x\""}, 400,
@@ -140,7 +141,11 @@ func TestErrors(t *testing.T) {
 			`{"__type":"com.amazonaws.dynamodb.v20120810#InternalServerError","message":"Internal server error"}`,
 		},
 	}
-	for _, tt := range tests {
+}
+
+func TestErrors(t *testing.T) {
+	t.Parallel()
+	for _, tt := range errorCases() {
 		t.Run(tt.rule, func(t *testing.T) {
 			t.Parallel()
 			f := &fake{put: func(*dynamodb.PutItemInput) (*dynamodb.PutItemOutput, error) { return nil, tt.err }}
