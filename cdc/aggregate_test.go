@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/insideout-go/insideout"
 	"github.com/insideout-go/insideout/cdc"
@@ -65,6 +66,10 @@ func TestAggregate(t *testing.T) {
 	}
 	remove := func(ctx context.Context, db *table.DB) error { return things.Delete(ctx, db, "t1") }
 	drop := func(ctx context.Context, db *table.DB) error { return parts.Delete(ctx, db, table.Of("t1", 1)) }
+	strip := func(ctx context.Context, db *table.DB) error {
+		key, err := parts.RowKey(bulb)
+		return errors.Join(err, hardDelete(ctx, db, key.PK, key.SK))
+	}
 	erase := func(ctx context.Context, db *table.DB) error { return hardDelete(ctx, db, "t1", "thing") }
 	for _, c := range []struct {
 		name  string
@@ -82,6 +87,8 @@ func TestAggregate(t *testing.T) {
 			[]string{`thing-created t1 "lamp" 0`, `thing-deleted t1 "lamp" 0`, `thing-undeleted t1 "lamp" 0`}},
 		{"root removed from the table", [][]func(context.Context, *table.DB) error{{save(lamp), add(bulb)}, {erase}, {add(shade)}},
 			[]string{`thing-created t1 "lamp" 1`, `thing-deleted t1 "lamp" 1`}},
+		{"a part removed from the table", [][]func(context.Context, *table.DB) error{{save(lamp)}, {add(bulb)}, {strip}},
+			[]string{`thing-created t1 "lamp" 0`, `thing-updated t1 "lamp" 1`, `thing-updated t1 "lamp" 0`}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -116,10 +123,10 @@ func hardDelete(ctx context.Context, db *table.DB, pk, sk string) error {
 }
 
 // requireGrowing checks that the versions downstream, timestamp and then id, grow in the order of publishing.
-func requireGrowing(t *testing.T, events []insideout.Event) {
+func requireGrowing(t *testing.T, list []insideout.Event) {
 	t.Helper()
-	for i := 1; i < len(events); i++ {
-		a, b := events[i-1], events[i]
+	for i := 1; i < len(list); i++ {
+		a, b := list[i-1], list[i]
 		require.True(t, a.Timestamp.Before(b.Timestamp) || a.Timestamp.Equal(b.Timestamp) && a.ID < b.ID, "%v %s then %v %s", a.Timestamp, a.ID, b.Timestamp, b.ID)
 	}
 }
@@ -140,6 +147,9 @@ func TestAggregateVersions(t *testing.T) {
 		requireGrowing(t, out.all())
 		newest := out.all()[len(out.all())-1]
 		require.Equal(t, `thing-updated t1 "" 30`, said(t, withType(newest, "thing-updated")))
+		for _, e := range out.all() {
+			require.Equal(t, newest.Timestamp, e.Timestamp, "the time is that of what was read, so the ids must tell the events apart")
+		}
 		last = append(last, newest.ID)
 	}
 	for _, id := range last {
@@ -149,6 +159,26 @@ func TestAggregateVersions(t *testing.T) {
 }
 
 func withType(e insideout.Event, name string) insideout.Event { e.Type = name; return e }
+
+// TestAggregateOfRemovedParts: a removal is ordered behind the last update of its row, and the aggregate behind all of its changes, whatever
+// clocks their writers had.
+func TestAggregateOfRemovedParts(t *testing.T) {
+	t.Parallel()
+	_, db := newTable(t, nil)
+	require.NoError(t, things.Save(t.Context(), db, thing{ID: "t1"}))
+	removed := inserted("1", "t1", "")
+	removed.EventName = "REMOVE"
+	s, n := events.NewStringAttribute, events.NewNumberAttribute
+	removed.Change.Keys["sk"] = s("parts|1")
+	removed.Change.OldImage, removed.Change.NewImage = map[string]events.DynamoDBAttributeValue{
+		"pk": s("t1"), "sk": s("parts|1"), "discriminator": s("part"), "timestamp": n("4000000000000"),
+	}, nil
+	var out sink
+	_, err := aggregateTrigger(t, db, &out).HandleDynamoDB(t.Context(), batchOf(removed, inserted("2", "t1", "")))
+	require.NoError(t, err)
+	require.Len(t, out.all(), 1)
+	require.EqualValues(t, 4000000000001, out.all()[0].Timestamp.UnixMilli())
+}
 
 // TestAggregateUnreadable: throttling fails the records from the first of the aggregate; a row that cannot be decoded is a fault.
 func TestAggregateUnreadable(t *testing.T) {

@@ -1,6 +1,7 @@
 package cdc_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strconv"
@@ -27,11 +28,11 @@ func (m *memory) Load(_ context.Context, s cdc.Shard) (cdc.Checkpoint, error) {
 	return m.at[s], nil
 }
 
-func (m *memory) Save(_ context.Context, s cdc.Shard, c cdc.Checkpoint) error {
+func (m *memory) Save(ctx context.Context, s cdc.Shard, c cdc.Checkpoint) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.err != nil {
-		return m.err
+	if err := cmp.Or(m.err, ctx.Err()); err != nil {
+		return err
 	}
 	if m.at == nil {
 		m.at = map[cdc.Shard]cdc.Checkpoint{}
@@ -46,8 +47,18 @@ type fakeStreams struct {
 	mu     sync.Mutex
 	shards []*fakeShard
 	// fail is asked before each call and may answer in its place.
-	fail  func(call, shard string) error
+	fail func(call, shard string) error
+	// after is called when the answer is made and not seen yet: it may take its time.
+	after func(call, shard string)
 	calls []string
+}
+
+// put appends records to a shard.
+func (f *fakeStreams) put(shard string, numbers ...int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	s := f.shards[f.index(shard)]
+	s.records = append(s.records, records(numbers...)...)
 }
 
 type fakeShard struct {
@@ -82,6 +93,14 @@ func (f *fakeStreams) ListStreams(_ context.Context, in *dynamodbstreams.ListStr
 }
 
 func (f *fakeStreams) DescribeStream(_ context.Context, in *dynamodbstreams.DescribeStreamInput, _ ...func(*dynamodbstreams.Options)) (*dynamodbstreams.DescribeStreamOutput, error) {
+	out, err := f.describe(in)
+	if f.after != nil {
+		f.after("DescribeStream", "")
+	}
+	return out, err
+}
+
+func (f *fakeStreams) describe(in *dynamodbstreams.DescribeStreamInput) (*dynamodbstreams.DescribeStreamOutput, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err := f.call("DescribeStream", ""); err != nil {
@@ -137,6 +156,15 @@ func (f *fakeStreams) GetShardIterator(_ context.Context, in *dynamodbstreams.Ge
 }
 
 func (f *fakeStreams) GetRecords(_ context.Context, in *dynamodbstreams.GetRecordsInput, _ ...func(*dynamodbstreams.Options)) (*dynamodbstreams.GetRecordsOutput, error) {
+	out, err := f.records(in)
+	if f.after != nil {
+		shard, _, _ := strings.Cut(*in.ShardIterator, "/")
+		f.after("GetRecords", shard)
+	}
+	return out, err
+}
+
+func (f *fakeStreams) records(in *dynamodbstreams.GetRecordsInput) (*dynamodbstreams.GetRecordsOutput, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	id, text, _ := strings.Cut(*in.ShardIterator, "/")

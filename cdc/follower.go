@@ -22,6 +22,7 @@ type follower struct {
 	shards  map[string]shardState
 	silent  map[string]time.Time // running shards that are at their tip, and since when
 	ends    int                  // how many shards have ended
+	work    int                  // how often records were found, and done with
 	looked  bool                 // the shards were listed since the drain began and the last shard ended
 	changed chan struct{}        // a shard has ended: look for its children
 	drain   chan struct{}        // closed when the drain begins
@@ -154,24 +155,34 @@ func (f *follower) end(shard string) {
 func (f *follower) beginDrain() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	clear(f.silent) // what was silent before must be seen silent after
+	f.work++ // what was silent before must be seen silent after
+	clear(f.silent)
 	close(f.drain)
 }
 
-// tip notes that there was nothing to read in the shard, and tells whether the whole stream is drained.
-func (f *follower) tip(shard string) (drained bool) {
+// tip notes that there was nothing to read in the shard, and tells whether the whole stream is drained. A read only counts if it was begun
+// after all work that was done until now, since that may have written what the read missed.
+func (f *follower) tip(shard string, begun int) (drained bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if _, ok := f.silent[shard]; !ok {
+	if _, ok := f.silent[shard]; !ok && begun == f.work {
 		f.silent[shard] = time.Now()
 	}
 	return f.checkDrained()
 }
 
-// busy notes that the shard had records: whoever is told of them may write others.
+// begin is to be called before a read, for tip.
+func (f *follower) begin() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.work
+}
+
+// busy notes that a shard had records, or that they are done with: whoever is told of them may write others.
 func (f *follower) busy() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.work++
 	clear(f.silent)
 }
 

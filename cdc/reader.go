@@ -48,6 +48,7 @@ func (r *reader) run(ctx context.Context) error {
 		return err
 	}
 	for {
+		begun := r.begin()
 		out, err := r.next(ctx)
 		if err != nil {
 			return err
@@ -60,7 +61,7 @@ func (r *reader) run(ctx context.Context) error {
 			return r.finish(ctx)
 		}
 		if len(out.Records) == 0 {
-			if err := r.pause(ctx); err != nil {
+			if err := r.pause(ctx, begun); err != nil {
 				return err
 			}
 		}
@@ -138,6 +139,7 @@ func (r *reader) publish(ctx context.Context, batch []streams.Record) error {
 		return nil
 	}
 	r.busy()
+	defer r.busy()
 	records := make([]record, len(batch))
 	for i := range batch {
 		records[i] = fromStream(batch[i], r.arn)
@@ -210,8 +212,8 @@ func (r *reader) finish(ctx context.Context) error {
 }
 
 // pause waits at the tip of the shard.
-func (r *reader) pause(ctx context.Context) error {
-	if r.tip(r.shard) {
+func (r *reader) pause(ctx context.Context, begun int) error {
+	if r.tip(r.shard, begun) {
 		return errDrained
 	}
 	r.opts.OnProgress(Progress{Shard: r.shard, Sequence: r.at.Sequence, At: r.at.At, Tip: true})

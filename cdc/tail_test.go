@@ -54,25 +54,6 @@ func TestTailLineage(t *testing.T) {
 	})
 }
 
-// TestTailDiscovers: children that appear while a run is drained belong to what must be read.
-func TestTailDiscovers(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		f := &fakeStreams{shards: []*fakeShard{{id: "a", records: records(1)}}}
-		reads := 0
-		f.fail = func(call, shard string) error { // called under the lock
-			if reads++; call == "GetRecords" && shard == "a" && len(f.shards) == 1 && reads > 4 {
-				f.shards[0].closed = true
-				f.shards = append(f.shards, &fakeShard{id: "b", parent: "a", records: records(2)}, &fakeShard{id: "c", parent: "a", records: records(3)})
-			}
-			return nil
-		}
-		var out sink
-		require.NoError(t, tail(t, f, &out, cdc.TailOptions{}))
-		require.Len(t, out.all(), 3)
-	})
-}
-
 // TestTailRetries: what a retry mends is retried, and an iterator that has expired is replaced at the place where it stood.
 func TestTailRetries(t *testing.T) {
 	t.Parallel()
@@ -93,6 +74,9 @@ func TestTailRetries(t *testing.T) {
 				var out sink
 				require.NoError(t, tail(t, f, &out, cdc.TailOptions{Limit: 1}))
 				require.Equal(t, "1 2 3", ids(out.all()))
+				if name == "expired" {
+					require.Contains(t, f.calls[5:], "GetShardIterator a", "an expired iterator is of no use any more")
+				}
 			})
 		})
 	}
