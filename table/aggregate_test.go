@@ -1,13 +1,17 @@
 package table_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/stretchr/testify/require"
 
 	"github.com/insideout-go/insideout/table"
+	"github.com/insideout-go/insideout/table/embedded"
 )
 
 func TestAggregates(t *testing.T) {
@@ -71,6 +75,38 @@ func TestNoRowOfAnAggregateIsDroppedUnsaid(t *testing.T) {
 		_, err = Baskets.Get(ctx, db, "42")
 		require.ErrorContains(t, err, "there is more than one, and the aggregate takes One")
 	})
+}
+
+// grudging reads one key of each batch.
+type grudging struct{ table.Client }
+
+func (g grudging) BatchGetItem(ctx context.Context, in *dynamodb.BatchGetItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error) {
+	left := map[string]types.KeysAndAttributes{}
+	for name, ask := range in.RequestItems {
+		if len(ask.Keys) > 1 {
+			left[name] = types.KeysAndAttributes{Keys: ask.Keys[1:]}
+		}
+		ask.Keys = ask.Keys[:1]
+		in.RequestItems[name] = ask
+	}
+	out, err := g.Client.BatchGetItem(ctx, in)
+	if err == nil {
+		out.UnprocessedKeys = left
+	}
+	return out, err
+}
+
+func TestBatchGetReadsAgainWhatWasNotProcessed(t *testing.T) {
+	t.Parallel()
+	e := embedded.New(nil)
+	t.Cleanup(func() { require.NoError(t, e.Close()) })
+	whole := create(t, e, Orders)
+	require.NoError(t, whole.Batch(t.Context(), Orders.Put(Order{ID: "1"}), Orders.Put(Order{ID: "2"}), Orders.Put(Order{ID: "3"})))
+	db, err := table.Open(grudging{e}, whole.Name(), nil)
+	require.NoError(t, err)
+	got, err := Orders.BatchGet(t.Context(), db, []table.ID{"3", "1", "2"})
+	require.NoError(t, err)
+	require.Equal(t, []*Order{{ID: "3"}, {ID: "1"}, {ID: "2"}}, got)
 }
 
 func TestBatchGetKeepsTheOrderAsked(t *testing.T) {

@@ -1,13 +1,17 @@
 package table_test
 
 import (
+	"context"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/stretchr/testify/require"
 
 	"github.com/insideout-go/insideout/table"
+	"github.com/insideout-go/insideout/table/embedded"
 )
 
 func TestCommands(t *testing.T) {
@@ -158,6 +162,58 @@ func timestamp(t *testing.T, db *table.DB) int64 {
 	}
 	require.NoError(t, raw.Get("pk", "42").Range("sk", "EQ", "order").Consistent(true).One(t.Context(), &row))
 	return row.Timestamp
+}
+
+func TestCommandsInOneMillisecondAreNoConflict(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) { // time stands still
+		e := embedded.New(nil)
+		defer func() { require.NoError(t, e.Close()) }()
+		db, sent := create(t, e, Orders), &counting{Client: e}
+		counted, err := table.Open(sent, db.Name(), nil)
+		require.NoError(t, err)
+		for range 5 {
+			require.NoError(t, Orders.Save(t.Context(), counted, order()))
+		}
+		require.Equal(t, 5, sent.updates)
+		require.Equal(t, time.Now().UnixMilli()+4, timestamp(t, db))
+	})
+}
+
+// counting counts updates.
+type counting struct {
+	table.Client
+	updates int
+}
+
+func (c *counting) UpdateItem(ctx context.Context, in *dynamodb.UpdateItemInput, opts ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error) {
+	c.updates++
+	return c.Client.UpdateItem(ctx, in, opts...)
+}
+
+// losing loses the answer to the first update, and sends it again as the SDK does.
+type losing struct{ table.Client }
+
+func (c losing) UpdateItem(ctx context.Context, in *dynamodb.UpdateItemInput, opts ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error) {
+	if _, err := c.Client.UpdateItem(ctx, in, opts...); err != nil {
+		return nil, err
+	}
+	return c.Client.UpdateItem(ctx, in, opts...)
+}
+
+func TestALostAnswerDoesNotWriteTwice(t *testing.T) {
+	t.Parallel()
+	e := embedded.New(nil)
+	t.Cleanup(func() { require.NoError(t, e.Close()) })
+	whole := create(t, e, Orders)
+	db, err := table.Open(losing{e}, whole.Name(), nil)
+	require.NoError(t, err)
+	before := time.Now()
+	require.NoError(t, Orders.Save(t.Context(), db, order()))
+	require.LessOrEqual(t, timestamp(t, whole), time.Now().UnixMilli())
+	require.GreaterOrEqual(t, timestamp(t, whole), before.UnixMilli())
+	require.NoError(t, Orders.Delete(t.Context(), db, "42"))
+	require.NoError(t, Orders.Restore(t.Context(), db, "42"))
 }
 
 func TestConcurrentAddsAllCount(t *testing.T) {

@@ -138,6 +138,8 @@ func TestCursorsAreBoundToTheirQuery(t *testing.T) {
 	require.NoError(t, err)
 	require.NotContains(t, page.Next, "lines")
 
+	closed, err := Lines.Of("1", table.Lte(&Lines.F.No, 9)).Page(ctx, db, table.Limit(1))
+	require.NoError(t, err)
 	other, err := table.Open(e, db.Name(), &table.Options{CursorKeys: [][]byte{[]byte(strings.Repeat("k", 32))}})
 	require.NoError(t, err)
 	rotated, err := table.Open(e, db.Name(), &table.Options{CursorKeys: [][]byte{[]byte(strings.Repeat("k", 32)), make([]byte, 32)}})
@@ -153,6 +155,9 @@ func TestCursorsAreBoundToTheirQuery(t *testing.T) {
 		"other index": func() error { return second(Lines.List().Page(ctx, db, table.After(page.Next))) },
 		"other range": func() error {
 			return second(Lines.Of("1", table.Gt(&Lines.F.No, 0)).Page(ctx, db, table.After(page.Next)))
+		},
+		"other end": func() error {
+			return second(Lines.Of("1", table.Lt(&Lines.F.No, 9)).Page(ctx, db, table.After(closed.Next)))
 		},
 		"filtered": func() error {
 			return second(Lines.Of("1").Where(table.Eq(&Lines.F.SKU, "x")).Page(ctx, db, table.After(page.Next)))

@@ -13,12 +13,12 @@ import (
 	"github.com/insideout-go/insideout/idempotence"
 )
 
-// What follows is for totals over the edges of a node, which are kept in a named lane of it: the version of the lane, the edges as they
-// are stored, and a write that goes through only if the version is still the one that was read. Package views keeps
-// totals with it.
+// What follows is for totals over the edges of a node, which are kept in a named lane of it: the version of the lane,
+// the edges as they are stored, and a write that goes through only if the version is still the one that was read.
+// Package views keeps totals with it.
 
-// LaneVersion reads the version of one lane of a node's row, consistently: "" if the lane was never written. pk is the node's
-// partition key, as RowKey has it.
+// LaneVersion reads the version of one lane of a node's row, consistently: "" if the lane was never written. pk is the
+// node's partition key, as RowKey has it.
 func (n *Node[T]) LaneVersion(ctx context.Context, db *DB, pk string, lane idempotence.Lane) (idempotence.Version, error) {
 	key := RowKey{PK: pk, SK: n.m.name}
 	attr, projection, consistent := lane.VersionAttribute(), "#v", true
@@ -42,9 +42,9 @@ func (n *Node[T]) LaneVersion(ctx context.Context, db *DB, pk string, lane idemp
 	}
 }
 
-// SwapLane writes a named lane of a node on the condition that its version is still the stored one ("" for a lane that was never
-// written), and tells whether it was. next must be greater than stored. fill gets a node that has only its id and sets the fields
-// of the lane. One request, no read.
+// SwapLane writes a named lane of a node on the condition that its version is still the stored one ("" for a lane that
+// was never written), and tells whether it was. next must be greater than stored. fill gets a node that has only its id
+// and sets the fields of the lane. One request, no read.
 func (n *Node[T]) SwapLane(
 	ctx context.Context, db *DB, pk string, lane idempotence.Lane, stored, next idempotence.Version, fill func(*T),
 ) (swapped bool, err error) {
@@ -60,7 +60,8 @@ func (n *Node[T]) SwapLane(
 	}
 	_, err = db.client.UpdateItem(ctx, in)
 	if failed, ok := errors.AsType[*types.ConditionalCheckFailedException](err); ok {
-		// The client may have sent the request twice, since the first answer was lost: then it was this very write that won.
+		// The client may have sent the request twice, since the first answer was lost: then it was this very write that
+		// won.
 		return textOf(failed.Item[lane.VersionAttribute()]) == string(next), nil
 	}
 	return err == nil, n.fail("swap lane", key, err)
@@ -93,7 +94,8 @@ func swapInput(
 	return in, nil
 }
 
-// Collection reads every edge of a partition as it is stored, tombstones included, in the order of their keys: consistently, all pages.
+// Collection reads every edge of a partition as it is stored, tombstones included, in the order of their keys:
+// consistently, all pages.
 func (e *Edge[T]) Collection(ctx context.Context, db *DB, pk string) iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {
 		condition, consistent := "#pk = :pk AND begins_with(#sk, :role)", true
@@ -128,8 +130,8 @@ func (e *Edge[T]) Collection(ctx context.Context, db *DB, pk string) iter.Seq2[I
 // Visible tells whether readers see a row: it is neither deleted nor expired, and its unnamed lane was written.
 func (e *entity[T]) Visible(item Item) bool { return shown(item, time.Now()) }
 
-// SetRoot puts a row of the root into v: the last image of a root that is gone from the table, for whoever still has something to
-// say about it.
+// SetRoot puts a row of the root into v: the last image of a root that is gone from the table, for whoever still has
+// something to say about it.
 func (a *Aggregate[A]) SetRoot(v *A, item Item) error {
 	return a.root.model.fail("decode", keyOfItem(item), a.root.put(v, item))
 }
