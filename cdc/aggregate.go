@@ -14,21 +14,22 @@ import (
 // sequenceDigits is the length of the longest sequence number; padded to it, they sort as texts.
 const sequenceDigits = 40
 
-// PublishAggregate is the rule that publishes an aggregate when rows of it have changed: one event for all the changes of an
-// aggregate in a batch, with what one consistent read of it from db gives. f is as for [Publish]; its change has the aggregate in New (in
-// Old if the root is gone from the table), and the kind of the last thing that happened to the root: "updated" if the changes
-// were elsewhere.
+// PublishAggregate is the rule that publishes an aggregate when rows of it have changed: one event for all the changes
+// of an aggregate in a batch, with what one consistent read of it from db gives. f is as for [Publish]; its change has
+// the aggregate in New (in Old if the root is gone from the table), and the kind of the last thing that happened to the
+// root: "updated" if the changes were elsewhere.
 //
-// Nothing is published while there is no root row, and nothing for a deleted aggregate but one "deleted", with its last state.
+// Nothing is published while there is no root row, and nothing for a deleted aggregate but one "deleted", with its last
+// state.
 //
 // # Order
 //
-// Downstream, the version of what an event says is its timestamp, then its id. The timestamp of an aggregate's event is that of its newest
-// row. Several rows may have been written in one millisecond, and two reads between these writes see different states of
-// the same timestamp. The later read must win, so the ids are in the order of the stream: the sequence number of the
-// last record of the aggregate in the batch, padded with zeros to 40 digits, ".", and the aggregate's name. The last
-// change of an aggregate is thus published by the greatest version, from a read that has seen all changes, whatever batches the
-// records came in.
+// Downstream, the version of what an event says is its timestamp, then its id. The timestamp of an aggregate's event is
+// that of its newest row. Several rows may have been written in one millisecond, and two reads between these writes see
+// different states of the same timestamp. The later read must win, so the ids are in the order of the stream: the
+// sequence number of the last record of the aggregate in the batch, padded with zeros to 40 digits, ".", and the
+// aggregate's name. The last change of an aggregate is thus published by the greatest version, from a read that has
+// seen all changes, whatever batches the records came in.
 func PublishAggregate[A any](db *table.DB, a *table.Aggregate[A], f func(Change[A]) (insideout.Event, error)) Part {
 	if db == nil || a == nil || f == nil {
 		return mistake{errors.New("cdc: PublishAggregate needs a table, an aggregate and a mapper")}

@@ -131,8 +131,8 @@ func requireGrowing(t *testing.T, list []insideout.Event) {
 	}
 }
 
-// TestAggregateVersions: whatever the batches are, the event with the greatest version says how the aggregate ended, and the same records
-// in the same batches give the same ids.
+// TestAggregateVersions: whatever the batches are, the event with the greatest version says how the aggregate ended,
+// and the same records in the same batches give the same ids.
 func TestAggregateVersions(t *testing.T) {
 	t.Parallel()
 	engine, db := newTable(t, nil)
@@ -160,8 +160,8 @@ func TestAggregateVersions(t *testing.T) {
 
 func withType(e insideout.Event, name string) insideout.Event { e.Type = name; return e }
 
-// TestAggregateOfRemovedParts: a removal is ordered behind the last update of its row, and the aggregate behind all of its changes, whatever
-// clocks their writers had.
+// TestAggregateOfRemovedParts: a removal is ordered behind the last update of its row, and the aggregate behind all of
+// its changes, whatever clocks their writers had.
 func TestAggregateOfRemovedParts(t *testing.T) {
 	t.Parallel()
 	_, db := newTable(t, nil)
@@ -180,7 +180,8 @@ func TestAggregateOfRemovedParts(t *testing.T) {
 	require.EqualValues(t, 4000000000001, out.all()[0].Timestamp.UnixMilli())
 }
 
-// TestAggregateUnreadable: throttling fails the records from the first of the aggregate; a row that cannot be decoded is a fault.
+// TestAggregateUnreadable: throttling fails the records from the first of the aggregate; a row that cannot be decoded
+// is a fault.
 func TestAggregateUnreadable(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

@@ -53,9 +53,9 @@ func (t *Trigger) matches(image table.Item) bool {
 		slices.ContainsFunc(t.aggregates, func(r aggregateRule) bool { return r.matches(image) })
 }
 
-// apply runs the rules that the row belongs to and reports whether there was one. Several rules for one record have ordinals in their
-// ids: they count the rules for this row in the order of their definition, so that a rule that skips a change does not shift
-// the ids of the others.
+// apply runs the rules that the row belongs to and reports whether there was one. Several rules for one record have
+// ordinals in their ids: they count the rules for this row in the order of their definition, so that a rule that skips
+// a change does not shift the ids of the others.
 func (b *batch) apply(i int, c *change) bool {
 	image, ordinal := c.image(), 0
 	for _, rule := range b.trigger.rows {
@@ -147,8 +147,8 @@ func (b *batch) publish(ctx context.Context) {
 	}
 }
 
-// answer is the first record that failed, by its place in the batch: sequence numbers differ in length, so that comparing
-// them as texts would be wrong.
+// answer is the first record that failed, by its place in the batch: sequence numbers differ in length, so that
+// comparing them as texts would be wrong.
 func (b *batch) answer() (int, error) {
 	if len(b.failed) == 0 {
 		return len(b.records), nil

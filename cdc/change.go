@@ -28,8 +28,8 @@ type Change[T any] struct {
 
 	// Old and New are the images of the row before and after the change. Old is nil where the row was created, or where
 	// the stream does not carry old images. New is nil where the row is gone from the table; a row that was deleted
-	// softly is still there, and New is its last state. Of an aggregate there is only one image, what a read gave: it is
-	// New, or Old where the root is gone from the table.
+	// softly is still there, and New is its last state. Of an aggregate there is only one image, what a read gave: it
+	// is New, or Old where the root is gone from the table.
 	Old, New *T
 
 	Key      table.RowKey // of the row; of an aggregate, of its root
@@ -40,8 +40,8 @@ type Change[T any] struct {
 	Sequence string       // the record's place in the stream: 21 to 40 digits, ordered within a partition key
 }
 
-// State is what is known of the entity after the change: New, or Old where the row is gone. It is the zero value where the
-// record has no image.
+// State is what is known of the entity after the change: New, or Old where the row is gone. It is the zero value where
+// the record has no image.
 func (c Change[T]) State() T {
 	switch {
 	case c.New != nil:
@@ -85,8 +85,8 @@ func classify(r *record, opts *Options) (change, bool, error) {
 	return c.write()
 }
 
-// removal tells a deletion from an expiry. The timestamp of the record is rounded down to the second, so that a removal in
-// the second of the last update would come before it: it is put right after that update instead.
+// removal tells a deletion from an expiry. The timestamp of the record is rounded down to the second, so that a removal
+// in the second of the last update would come before it: it is put right after that update instead.
 func (c change) removal(opts *Options) (change, bool, error) {
 	if c.meta.Deleted {
 		return c, false, nil // the deletion was published when the tombstone was written

@@ -62,9 +62,9 @@ var checkpointRows = table.DefineNode(checkpointName, func(r *checkpointRow, d *
 	d.Retain(checkpointRetention)
 })
 
-// CheckpointsIn keeps checkpoints in rows of db, which may be the very table that is followed: one node with the discriminator
-// "checkpoint" for each shard and consumer, latched, so that triggers do not publish it, and written under the inverse
-// lock, so that it does not go back. The rows go 33 days after they were last written.
+// CheckpointsIn keeps checkpoints in rows of db, which may be the very table that is followed: one node with the
+// discriminator "checkpoint" for each shard and consumer, latched, so that triggers do not publish it, and written
+// under the inverse lock, so that it does not go back. The rows go 33 days after they were last written.
 func CheckpointsIn(db *table.DB) Checkpoints { return tableCheckpoints{db} }
 
 type tableCheckpoints struct{ db *table.DB }
@@ -96,8 +96,8 @@ func (c tableCheckpoints) Save(ctx context.Context, s Shard, at Checkpoint) erro
 	return err
 }
 
-// version grows with the place: the time of the records never falls within a run, the sequence number grows from record to
-// record, and nothing comes behind the end.
+// version grows with the place: the time of the records never falls within a run, the sequence number grows from record
+// to record, and nothing comes behind the end.
 func (c Checkpoint) version() (idempotence.Version, error) {
 	at := c.At
 	if at.Before(time.UnixMilli(0)) {

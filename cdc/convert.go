@@ -7,8 +7,8 @@ import (
 	"github.com/insideout-go/insideout/table"
 )
 
-// value is an attribute value as the rest of the toolkit has it. DynamoDB's change records come with two other types for
-// the same thing: the one of the streams client and the one of Lambda.
+// value is an attribute value as the rest of the toolkit has it. DynamoDB's change records come with two other types
+// for the same thing: the one of the streams client and the one of Lambda.
 type value = types.AttributeValue
 
 func fromLambda(r events.DynamoDBEventRecord) record {
@@ -64,8 +64,8 @@ func streamItem(item map[string]streams.AttributeValue) table.Item {
 	return convert(item, streamValue)
 }
 
-// convert keeps nil apart from empty: a record without an image is not one with an empty image. Both sources hand over an
-// empty map for an image that the stream does not carry, and no row is without attributes.
+// convert keeps nil apart from empty: a record without an image is not one with an empty image. Both sources hand over
+// an empty map for an image that the stream does not carry, and no row is without attributes.
 func convert[V any](item map[string]V, one func(V) value) table.Item {
 	if len(item) == 0 {
 		return nil

@@ -11,16 +11,20 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// split closes the shard a of a fake stream, and gives it two children.
+// split closes the shard a of a fake stream, and gives it two children and a grandchild.
 func split(f *fakeStreams) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.shards[f.index("a")].closed = true
-	f.shards = append(f.shards, &fakeShard{id: "b", parent: "a", records: records(2)}, &fakeShard{id: "c", parent: "a", records: records(3)})
+	f.shards = append(f.shards,
+		&fakeShard{id: "b", parent: "a", records: records(2), closed: true},
+		&fakeShard{id: "c", parent: "a", records: records(3)},
+		&fakeShard{id: "d", parent: "b", records: records(4)})
 }
 
-// TestDrainDiscovers: children that appear during a drain belong to what must be read, also while another shard is silent and the list
-// of shards takes its time: if their parent ends while the list is on its way, or long after it came.
+// TestDrainDiscovers: children that appear during a drain belong to what must be read, also while another shard is
+// silent and the list of shards takes its time: if their parent ends while the list is on its way, or long after it
+// came.
 func TestDrainDiscovers(t *testing.T) {
 	t.Parallel()
 	for name, late := range map[string]bool{"list on its way": false, "list is there": true} {
@@ -34,20 +38,21 @@ func TestDrainDiscovers(t *testing.T) {
 						pages++
 						time.Sleep(time.Second)
 					}
-					if firstOfDrain := pages == 3; !done && (!late && firstOfDrain || late && time.Since(begun) > 4500*time.Millisecond) {
+					if lastOfDrain := pages == 4; !done && (!late && lastOfDrain || late && time.Since(begun) > 4500*time.Millisecond) {
 						done = true
 						split(f)
 					}
 				}
 				var out sink
 				require.NoError(t, tail(t, f, &out, cdc.TailOptions{Interval: 10 * time.Millisecond, Idle: 3 * time.Second}))
-				require.Len(t, out.all(), 3)
+				require.Len(t, out.all(), 4)
 			})
 		})
 	}
 }
 
-// TestDrainChains: what is written because of an event belongs to what a drain reads, also if it comes into another shard, and late.
+// TestDrainChains: what is written because of an event belongs to what a drain reads, also if it comes into another
+// shard, and late.
 func TestDrainChains(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -37,8 +37,8 @@ func safely[T any](f func() (T, error)) (result T, err error) {
 	return f()
 }
 
-// stack names the functions that led to a panic. It has no addresses and no goroutine numbers, which differ from delivery
-// to delivery.
+// stack names the functions that led to a panic. It has no addresses and no goroutine numbers, which differ from
+// delivery to delivery.
 func stack() string {
 	pcs := make([]uintptr, 32)
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(4, pcs)])
@@ -59,8 +59,9 @@ type faultError struct {
 	Stack   string `json:"stack"`
 }
 
-// fault is the event for a record that cannot be mapped. Its id depends on the record and the rule, so that a fault that
-// is published again is known as the same; its body has the record as Lambda delivers it, so that it can be resubmitted.
+// fault is the event for a record that cannot be mapped. Its id depends on the record and the rule, so that a fault
+// that is published again is known as the same; its body has the record as Lambda delivers it, so that it can be
+// resubmitted.
 func (t *Trigger) fault(c *change, pipeline string, cause error) (insideout.Event, error) {
 	e := insideout.Event{
 		ID:           idempotence.ID("insideout/cdc/fault", c.id, c.sequence, pipeline),

@@ -90,7 +90,8 @@ func (f *follower) discover(ctx context.Context, start func(shard string)) error
 	}
 }
 
-// look lists the shards and starts each one that is new and whose parent was read to its end, or is gone from the stream.
+// look lists the shards and starts each one that is new and whose parent was read to its end, or is gone from the
+// stream.
 func (f *follower) look(ctx context.Context, start func(shard string)) error {
 	f.mu.Lock()
 	draining, ends := closed(f.drain), f.ends
@@ -138,7 +139,8 @@ func (f *follower) listShards(ctx context.Context) ([]streams.Shard, error) {
 	}
 }
 
-// end notes that a shard was read to its end, and has its children looked for. Until that was done the stream is not drained.
+// end notes that a shard was read to its end, and has its children looked for. Until that was done the stream is not
+// drained.
 func (f *follower) end(shard string) {
 	f.mu.Lock()
 	f.shards[shard] = ended
@@ -160,8 +162,8 @@ func (f *follower) beginDrain() {
 	close(f.drain)
 }
 
-// tip notes that there was nothing to read in the shard, and tells whether the whole stream is drained. A read only counts if it was begun
-// after all work that was done until now, since that may have written what the read missed.
+// tip notes that there was nothing to read in the shard, and tells whether the whole stream is drained. A read only
+// counts if it was begun after all work that was done until now, since that may have written what the read missed.
 func (f *follower) tip(shard string, begun int) (drained bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -48,8 +48,8 @@ func goldenTrigger(t *testing.T, out cdc.Publisher) *cdc.Trigger {
 	return trigger
 }
 
-// TestGolden maps the records of each file, twice, and compares the events to those below the line. Run with -update after a change
-// that is meant, and read the difference.
+// TestGolden maps the records of each file, twice, and compares the events to those below the line. Run with -update
+// after a change that is meant, and read the difference.
 func TestGolden(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("testdata/trigger/*.txt")

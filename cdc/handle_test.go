@@ -38,8 +38,8 @@ func newTrigger(t *testing.T, out cdc.Publisher, f func(cdc.Change[thing]) (insi
 	return trigger
 }
 
-// TestPartialFailure: the response names the first record, by its place in the batch, of which something was not published. The numbers
-// are so that comparing them as texts would find another one.
+// TestPartialFailure: the response names the first record, by its place in the batch, of which something was not
+// published. The numbers are so that comparing them as texts would find another one.
 func TestPartialFailure(t *testing.T) {
 	t.Parallel()
 	batch := batchOf(inserted("99", "a", ""), inserted("100", "b", ""), inserted("101", "c", ""), inserted("102", "d", ""))
@@ -76,7 +76,8 @@ type foreignError struct{ index int }
 func (e foreignError) Error() string { return "queue is full" }
 func (e foreignError) Failed() []int { return []int{e.index} }
 
-// TestPanic: a mapper that panics is a fault, whose text tells where and has nothing that differs from delivery to delivery.
+// TestPanic: a mapper that panics is a fault, whose text tells where and has nothing that differs from delivery to
+// delivery.
 func TestPanic(t *testing.T) {
 	t.Parallel()
 	var out sink

@@ -14,8 +14,8 @@ import (
 // Publisher takes events to where others can read them: a bus, a queue, a stream, the lake.
 type Publisher interface {
 	// Publish returns nil when every event is out. Otherwise its error lists the events that are not, as a
-	// [PublishError] does; any other error means that none may be. Events may be published again with the same ids.
-	// It must not keep or change the slice or the events, and must be safe for concurrent use.
+	// [PublishError] does; any other error means that none may be. Events may be published again with the same ids. It
+	// must not keep or change the slice or the events, and must be safe for concurrent use.
 	Publish(ctx context.Context, events []insideout.Event) error
 }
 
@@ -46,8 +46,8 @@ func (e *PublishError) Unwrap() []error {
 	return errs
 }
 
-// partial is an error that names the events that failed. Publishers may have their own, so that none needs to import this
-// package; the in-process bus of package views does.
+// partial is an error that names the events that failed. Publishers may have their own, so that none needs to import
+// this package; the in-process bus of package views does.
 type partial interface {
 	error
 	Failed() []int
@@ -77,9 +77,9 @@ func failures(err error, n int) map[int]error {
 	return failed
 }
 
-// FanOut returns a publisher that hands every event to each of the publishers, to one after the other in the given order:
-// put the lake before the bus, and whatever a listener has seen is in the lake. An event is out when it is out everywhere;
-// the failure of one publisher is the failure of the whole for those events, and the others get them again.
+// FanOut returns a publisher that hands every event to each of the publishers, to one after the other in the given
+// order: put the lake before the bus, and whatever a listener has seen is in the lake. An event is out when it is out
+// everywhere; the failure of one publisher is the failure of the whole for those events, and the others get them again.
 func FanOut(publishers ...Publisher) Publisher { return fanOut(slices.Clone(publishers)) }
 
 type fanOut []Publisher

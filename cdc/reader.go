@@ -168,10 +168,11 @@ func (r *reader) publish(ctx context.Context, batch []streams.Record) error {
 	return nil
 }
 
-// move writes the checkpoint behind the records. It does so even if the context has ended meanwhile, since they are out.
+// move writes the checkpoint behind the records. It does so even if the context has ended meanwhile, since they are
+// out.
 //
-// Records that are nothing but checkpoints move the place in memory only: a checkpoint for them would itself be a record, and
-// so on for ever.
+// Records that are nothing but checkpoints move the place in memory only: a checkpoint for them would itself be a
+// record, and so on for ever.
 func (r *reader) move(ctx context.Context, records []record) error {
 	if len(records) == 0 {
 		return nil

@@ -16,8 +16,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestTailResumes kills a follower at random while things are written, starts another one, and so on: every change is published, those of
-// one thing in order, though some of them twice. The checkpoints lie in the table that is followed.
+// TestTailResumes kills a follower at random while things are written, starts another one, and so on: every change is
+// published, those of one thing in order, though some of them twice. The checkpoints lie in the table that is followed.
 func TestTailResumes(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(4) {

@@ -22,7 +22,8 @@ func (r rowRule) apply(t *Trigger) error {
 	return nil
 }
 
-// unique adds an ordinal to a name that is taken, so that the faults and the aggregates of two rules have different ids.
+// unique adds an ordinal to a name that is taken, so that the faults and the aggregates of two rules have different
+// ids.
 func unique(name string, n int, taken func(int) string) string {
 	for ordinal, candidate := 1, name; ; ordinal++ {
 		free := true
@@ -41,13 +42,14 @@ type mistake struct{ error }
 
 func (m mistake) apply(*Trigger) error { return m.error }
 
-// Publish is the rule that publishes an event for every change of a model's rows. f makes the event of a change; it must be a
-// function of the change alone, without clock and randomness, so that a record that is delivered again gives the same bytes.
+// Publish is the rule that publishes an event for every change of a model's rows. f makes the event of a change; it
+// must be a function of the change alone, without clock and randomness, so that a record that is delivered again gives
+// the same bytes.
 //
 // What f leaves empty is filled in: ID with the record's id (for the second rule and those behind it that fit the same
-// row, with ".1", ".2" and so on), Type with the discriminator and the kind ("order-updated"), Timestamp with Change.At,
-// PartitionKey with the row's pk, and the standard tags. f returns [ErrSkip] for a change that is no fact. Any other error of
-// f, and a panic, make a fault event with the record in it.
+// row, with ".1", ".2" and so on), Type with the discriminator and the kind ("order-updated"), Timestamp with
+// Change.At, PartitionKey with the row's pk, and the standard tags. f returns [ErrSkip] for a change that is no fact.
+// Any other error of f, and a panic, make a fault event with the record in it.
 func Publish[T any](m table.Model[T], f func(Change[T]) (insideout.Event, error)) Part {
 	if m == nil || f == nil {
 		return mistake{errors.New("cdc: Publish needs a model and a mapper")}

@@ -15,8 +15,8 @@ var (
 	// ErrNoStream is the cause when the table has no stream to follow: enable one with NEW_AND_OLD_IMAGES.
 	ErrNoStream = errors.New("cdc: the table has no stream")
 
-	// ErrTrimmed is the cause when records were removed from the stream before they were read: streams keep them for 24 hours.
-	// What they said was not published. TailOptions.SkipTrimmed goes on with the oldest record that is left.
+	// ErrTrimmed is the cause when records were removed from the stream before they were read: streams keep them for 24
+	// hours. What they said was not published. TailOptions.SkipTrimmed goes on with the oldest record that is left.
 	ErrTrimmed = errors.New("cdc: the stream no longer has the records behind the checkpoint")
 )
 
@@ -30,8 +30,8 @@ type Streams interface {
 
 // TailOptions are the options of [Tail]. The zero value and nil are fine.
 type TailOptions struct {
-	// Checkpoints keep how far each shard was read; see [CheckpointsIn]. Default: none are kept, so that every run starts with
-	// the oldest record that the stream still has.
+	// Checkpoints keep how far each shard was read; see [CheckpointsIn]. Default: none are kept, so that every run
+	// starts with the oldest record that the stream still has.
 	Checkpoints Checkpoints
 
 	// Consumer tells this run's checkpoints from those of others that follow the same stream. Default: "tail".
@@ -46,12 +46,12 @@ type TailOptions struct {
 	// Discover is the pause between two looks for new shards; the end of a shard is such a look, too. Default: 10 s.
 	Discover time.Duration
 
-	// Drain ends the run without an error once the channel is closed, every shard was read to its tip, and Idle has passed without
-	// a record in any of them. Default: the run ends with its context.
+	// Drain ends the run without an error once the channel is closed, every shard was read to its tip, and Idle has
+	// passed without a record in any of them. Default: the run ends with its context.
 	Drain <-chan struct{}
 
-	// Idle is how long all shards must have been silent before a drained run ends. DynamoDB's streams may be a second behind the
-	// table; the embedded engine's are not. Default: 100 ms.
+	// Idle is how long all shards must have been silent before a drained run ends. DynamoDB's streams may be a second
+	// behind the table; the embedded engine's are not. Default: 100 ms.
 	Idle time.Duration
 
 	// SkipTrimmed goes on with the oldest record that is left when the records behind a checkpoint are gone. Default:
@@ -76,15 +76,16 @@ type Progress struct {
 	End      bool          // the shard is closed, and was read to its end
 }
 
-// Tail follows the table's stream and hands every record to t, until ctx ends or the stream is drained. Each shard is read in order; the
-// shards that come from one that was split are read after it, so that the records of one item stay in order. A batch of records that
-// could not be published is tried again, with growing pauses, until ctx ends.
+// Tail follows the table's stream and hands every record to t, until ctx ends or the stream is drained. Each shard is
+// read in order; the shards that come from one that was split are read after it, so that the records of one item stay
+// in order. A batch of records that could not be published is tried again, with growing pauses, until ctx ends.
 //
-// Every record is published at least once: the checkpoint of a shard is written after the batch is out, and a run that is killed in
-// between publishes it again, with the same ids. Run one Tail for a set of checkpoints; a second one publishes everything twice.
+// Every record is published at least once: the checkpoint of a shard is written after the batch is out, and a run that
+// is killed in between publishes it again, with the same ids. Run one Tail for a set of checkpoints; a second one
+// publishes everything twice.
 //
-// The error is that of ctx, [ErrNoStream], [ErrTrimmed], one of the streams client that a retry does not mend, or of the
-// checkpoints.
+// The error is that of ctx, [ErrNoStream], [ErrTrimmed], one of the streams client that a retry does not mend, or of
+// the checkpoints.
 func Tail(ctx context.Context, streams Streams, tableName string, t *Trigger, opts *TailOptions) error {
 	if streams == nil || t == nil {
 		return errors.New("cdc: Tail needs a streams client and a trigger")
@@ -129,8 +130,8 @@ func orDefault(d, other time.Duration) time.Duration {
 	return other
 }
 
-// findStream returns the newest of the table's streams: a table that had its stream switched off and on has several, and the older ones
-// get no records any more.
+// findStream returns the newest of the table's streams: a table that had its stream switched off and on has several,
+// and the older ones get no records any more.
 func (f *follower) findStream(ctx context.Context, tableName string) (string, error) {
 	var arn, label string
 	in := &dynamodbstreams.ListStreamsInput{TableName: &tableName}

@@ -33,8 +33,8 @@ func ids(events []insideout.Event) string {
 	return strings.Join(list, " ")
 }
 
-// TestTailLineage: a shard is read after its parent, whatever the order in which they are listed; a parent that is gone from
-// the stream holds nothing up.
+// TestTailLineage: a shard is read after its parent, whatever the order in which they are listed; a parent that is gone
+// from the stream holds nothing up.
 func TestTailLineage(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -54,7 +54,8 @@ func TestTailLineage(t *testing.T) {
 	})
 }
 
-// TestTailRetries: what a retry mends is retried, and an iterator that has expired is replaced at the place where it stood.
+// TestTailRetries: what a retry mends is retried, and an iterator that has expired is replaced at the place where it
+// stood.
 func TestTailRetries(t *testing.T) {
 	t.Parallel()
 	for name, err := range map[string]error{

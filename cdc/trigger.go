@@ -13,8 +13,8 @@ import (
 
 // Options are what the rules of a trigger share. The zero value and nil are fine.
 type Options struct {
-	// Source is the name of this service: the tag "source" of its events, by which its own listeners know and ignore them.
-	// Default: "undefined", as for every tag that is not known.
+	// Source is the name of this service: the tag "source" of its events, by which its own listeners know and ignore
+	// them. Default: "undefined", as for every tag that is not known.
 	Source string
 
 	// Region is the region whose changes are published. Rows that another region changed are left to the trigger there.
@@ -75,8 +75,8 @@ type Trigger struct {
 	counters   counters
 }
 
-// New returns a trigger that publishes with p what the rules among parts make of the changes. It needs at least one rule; the
-// error lists every mistake.
+// New returns a trigger that publishes with p what the rules among parts make of the changes. It needs at least one
+// rule; the error lists every mistake.
 func New(p Publisher, parts ...Part) (*Trigger, error) {
 	t := &Trigger{publisher: p}
 	var faults []error
@@ -153,8 +153,8 @@ func (t *Trigger) complete(e *insideout.Event, c *change, id, entity, pipeline s
 	return e.Validate()
 }
 
-// handle publishes what the records say, which must be in the order of their stream. It returns the index of the first record
-// that must be delivered again, with the reason; otherwise len(records) and nil.
+// handle publishes what the records say, which must be in the order of their stream. It returns the index of the first
+// record that must be delivered again, with the reason; otherwise len(records) and nil.
 func (t *Trigger) handle(ctx context.Context, records []record) (int, error) {
 	t.counters.records.Add(int64(len(records)))
 	b := &batch{trigger: t, records: records, failed: map[int]error{}, index: map[owner]*touched{}}

@@ -188,8 +188,9 @@ func (b *batch) each(n int, f func(int)) {
 	workers.Wait()
 }
 
-// writeLane writes the greatest version of the lane. The others need no write: the lane ends with the greatest, in whatever order
-// they are written. If the table refuses that one for good it is a fault, and the next one takes its place.
+// writeLane writes the greatest version of the lane. The others need no write: the lane ends with the greatest, in
+// whatever order they are written. If the table refuses that one for good it is a fault, and the next one takes its
+// place.
 func (b *batch) writeLane(ctx context.Context, work *laneWork) {
 	slices.SortFunc(work.mutations, func(x, y mutation) int { // of one event, the first rule wins
 		return cmp.Or(cmp.Compare(y.version, x.version), cmp.Compare(x.rule.place, y.rule.place))

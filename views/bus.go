@@ -14,8 +14,8 @@ type Bus struct{ listeners []*Listener }
 // NewBus returns a bus to the listeners.
 func NewBus(listeners ...*Listener) *Bus { return &Bus{slices.Clone(listeners)} }
 
-// Publish returns when every listener has handled the events, one listener after the other. Its error is a [*BatchError] that names the
-// events that must be published again. It makes the bus a publisher for triggers.
+// Publish returns when every listener has handled the events, one listener after the other. Its error is a
+// [*BatchError] that names the events that must be published again. It makes the bus a publisher for triggers.
 func (b *Bus) Publish(ctx context.Context, events []insideout.Event) error {
 	reasons := map[int][]error{}
 	for _, l := range b.listeners {

@@ -128,9 +128,9 @@ func view(t require.TestingT, db *table.DB, client table.Client, ids map[string]
 	return got
 }
 
-// TestConvergence is the first guarantee: random histories with ties, deletions before creations, re-creations and several
-// lanes, each event delivered one to three times, shuffled into random batches, to several listeners at once, with throttles and lost
-// answers. What failed is delivered again, as a queue does.
+// TestConvergence is the first guarantee: random histories with ties, deletions before creations, re-creations and
+// several lanes, each event delivered one to three times, shuffled into random batches, to several listeners at once,
+// with throttles and lost answers. What failed is delivered again, as a queue does.
 func TestConvergence(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {

@@ -34,7 +34,8 @@ type unitOfWork struct {
 	Event  *insideout.Event `json:"event,omitempty"`
 }
 
-// publishFaults sends the fault events of the batch, at its end. An event of which the fault is not out must come again.
+// publishFaults sends the fault events of the batch, at its end. An event of which the fault is not out must come
+// again.
 func (b *batch) publishFaults(ctx context.Context) {
 	if len(b.faults) == 0 {
 		return
@@ -68,8 +69,8 @@ func (b *batch) publishFaults(ctx context.Context) {
 	}
 }
 
-// faultEvent makes the fault event. Its id depends on the event, or on the record that is none, and on the rule, so that a
-// fault that is published again is known as the same.
+// faultEvent makes the fault event. Its id depends on the event, or on the record that is none, and on the rule, so
+// that a fault that is published again is known as the same.
 func (b *batch) faultEvent(f faultOf) (insideout.Event, error) {
 	d := &b.deliveries[f.source]
 	e := insideout.Event{
@@ -110,8 +111,8 @@ func describe(err error) faultError {
 	return faultError{Name: name, Message: err.Error()}
 }
 
-// decodeEvent reads an event that came as JSON. An envelope of EventBridge is opened, which is what a queue gets that is a
-// target of a rule. What the event does not say of its id is taken from where it came.
+// decodeEvent reads an event that came as JSON. An envelope of EventBridge is opened, which is what a queue gets that
+// is a target of a rule. What the event does not say of its id is taken from where it came.
 func decodeEvent(raw []byte, id string) delivery {
 	d := delivery{raw: raw, id: id}
 	if d.wrong = json.Unmarshal(raw, &d.event); d.wrong != nil {

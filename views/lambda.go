@@ -9,9 +9,10 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 )
 
-// HandleSQS is the handler of a Lambda function on a queue, with events, or EventBridge's envelopes of them, as messages. The event source
-// mapping must report batch item failures. The response names the messages that must come again; of a FIFO queue, all
-// messages of a group from the first failed one on. The error is always nil: with one, Lambda would ignore the response.
+// HandleSQS is the handler of a Lambda function on a queue, with events, or EventBridge's envelopes of them, as
+// messages. The event source mapping must report batch item failures. The response names the messages that must come
+// again; of a FIFO queue, all messages of a group from the first failed one on. The error is always nil: with one,
+// Lambda would ignore the response.
 func (l *Listener) HandleSQS(ctx context.Context, batch events.SQSEvent) (events.SQSEventResponse, error) {
 	deliveries := make([]delivery, len(batch.Records))
 	for i, m := range batch.Records {
@@ -42,9 +43,10 @@ func millisOf(text string) time.Time {
 	return time.UnixMilli(millis).UTC()
 }
 
-// HandleKinesis is the handler of a Lambda function on a Kinesis stream. The event source mapping must report batch item failures. The
-// response names the first record that must come again; Lambda delivers that one and all behind it, which changes nothing
-// for those that were applied. The error is always nil: with one, Lambda would ignore the response.
+// HandleKinesis is the handler of a Lambda function on a Kinesis stream. The event source mapping must report batch
+// item failures. The response names the first record that must come again; Lambda delivers that one and all behind it,
+// which changes nothing for those that were applied. The error is always nil: with one, Lambda would ignore the
+// response.
 func (l *Listener) HandleKinesis(ctx context.Context, batch events.KinesisEvent) (events.KinesisEventResponse, error) {
 	deliveries := make([]delivery, len(batch.Records))
 	for i, r := range batch.Records {
@@ -62,8 +64,8 @@ func (l *Listener) HandleKinesis(ctx context.Context, batch events.KinesisEvent)
 	return events.KinesisEventResponse{}, nil
 }
 
-// HandleEventBridge is the handler of a Lambda function that is a target of an EventBridge rule. An error makes EventBridge deliver the event
-// again.
+// HandleEventBridge is the handler of a Lambda function that is a target of an EventBridge rule. An error makes
+// EventBridge deliver the event again.
 func (l *Listener) HandleEventBridge(ctx context.Context, event events.EventBridgeEvent) error {
 	d := decodeEvent(event.Detail, event.ID)
 	d.record, d.at = event, event.Time

@@ -20,7 +20,8 @@ type Faults interface {
 
 // Options are what the rules of a listener share. The zero value and nil are fine.
 type Options struct {
-	// Name is the tag "functionname" of fault events: the function to which a fault is resubmitted. Default: "undefined".
+	// Name is the tag "functionname" of fault events: the function to which a fault is resubmitted. Default:
+	// "undefined".
 	Name string
 
 	// Source is the name of this service. Events with it in their tag "source" are this service's own and are ignored.
@@ -30,12 +31,12 @@ type Options struct {
 	// Workers is how many rows are written at a time. Default: 16.
 	Workers int
 
-	// Faults takes a fault event for each event that cannot be applied, ever. Default: none; such events are then reported as
-	// failed, again and again, which blocks a stream until they are too old.
+	// Faults takes a fault event for each event that cannot be applied, ever. Default: none; such events are then
+	// reported as failed, again and again, which blocks a stream until they are too old.
 	Faults Faults
 
-	// MaxSkew is how far the timestamp of an event may be ahead of the clock. An event from the far future would win over
-	// all others until then, so it is a fault. Default: one hour.
+	// MaxSkew is how far the timestamp of an event may be ahead of the clock. An event from the far future would win
+	// over all others until then, so it is a fault. Default: one hour.
 	MaxSkew time.Duration
 
 	// OnBatch is called with the counts of each batch and must be safe for concurrent use. Default: nothing.
@@ -95,8 +96,8 @@ func (s *Stats) add(o Stats) {
 	s.Conflicted += o.Conflicted
 }
 
-// Listener folds events into the rows of a table by its rules. It is safe for concurrent use, and any number of listeners may
-// work on the same rows.
+// Listener folds events into the rows of a table by its rules. It is safe for concurrent use, and any number of
+// listeners may work on the same rows.
 type Listener struct {
 	db      *table.DB
 	opts    Options
@@ -109,8 +110,8 @@ type Listener struct {
 	stats Stats
 }
 
-// New returns a listener that writes to db what the rules among parts make of events. It needs at least one rule; the error
-// lists every mistake.
+// New returns a listener that writes to db what the rules among parts make of events. It needs at least one rule; the
+// error lists every mistake.
 func New(db *table.DB, parts ...Part) (*Listener, error) {
 	l := &Listener{db: db, routes: map[string][]*rule{}}
 	var faults []error
@@ -149,9 +150,9 @@ func (l *Listener) Stats() Stats {
 	return l.stats
 }
 
-// Handle applies a batch of events. It returns nil when each one is applied, has nothing to say to this listener, or is out as a
-// fault event; otherwise a [*BatchError] names those that must be delivered again. Deliver again what you like: events
-// that were applied before change nothing.
+// Handle applies a batch of events. It returns nil when each one is applied, has nothing to say to this listener, or is
+// out as a fault event; otherwise a [*BatchError] names those that must be delivered again. Deliver again what you
+// like: events that were applied before change nothing.
 //
 // The events and what they refer to must not be changed meanwhile.
 func (l *Listener) Handle(ctx context.Context, events []insideout.Event) error {

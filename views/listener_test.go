@@ -206,7 +206,8 @@ func TestBadEvents(t *testing.T) {
 	}
 }
 
-// TestRefusedByTheTable: of the events for one row, the newest that the table takes is written, as if they had come one by one.
+// TestRefusedByTheTable: of the events for one row, the newest that the table takes is written, as if they had come one
+// by one.
 func TestRefusedByTheTable(t *testing.T) {
 	t.Parallel()
 	var faults faultSink

@@ -12,35 +12,37 @@ import (
 	"github.com/insideout-go/insideout/table"
 )
 
-// Rollup keeps totals over the edges of a node, in a named lane of the node: an exact count, sum or whatever fold makes of them. The edges
-// are contributions: rules of the same listener write one for each event or entity that counts, by the id of what it stands for,
-// so that an event that comes twice is one contribution, and one that is corrected or withdrawn is corrected or withdrawn in the totals.
+// Rollup keeps totals over the edges of a node, in a named lane of the node: an exact count, sum or whatever fold makes
+// of them. The edges are contributions: rules of the same listener write one for each event or entity that counts, by
+// the id of what it stands for, so that an event that comes twice is one contribution, and one that is corrected or
+// withdrawn is corrected or withdrawn in the totals.
 //
-// fold gets a node that has nothing but its id, and every contribution that is not deleted, in the order of their keys. It sets the
-// fields of the lane; the others are not written. It must be a function of its arguments.
+// fold gets a node that has nothing but its id, and every contribution that is not deleted, in the order of their keys.
+// It sets the fields of the lane; the others are not written. It must be a function of its arguments.
 //
-// After the contributions of a batch are written, each node of which one was touched is rolled up once: a read of the lane's
-// version, a read of all its edges, and a write if they changed since the totals were made. This costs reads in proportion to
-// the number of contributions of the node, and is meant for up to a few thousand.
+// After the contributions of a batch are written, each node of which one was touched is rolled up once: a read of the
+// lane's version, a read of all its edges, and a write if they changed since the totals were made. This costs reads in
+// proportion to the number of contributions of the node, and is meant for up to a few thousand.
 //
 // # Why the totals are exact
 //
-// The version of the lane has a digest of the edges, of each one's key and versions, tombstones included, from which the totals
-// were made. To roll up is: read the version v of the lane; then read the edges, consistently; then either
+// The version of the lane has a digest of the edges, of each one's key and versions, tombstones included, from which
+// the totals were made. To roll up is: read the version v of the lane; then read the edges, consistently; then either
 //
 //   - find that v has the digest of the edges just read, and write nothing; or
 //   - write totals and digest on the condition that the lane's version is still v, and start again if it is not.
 //
-// A contribution is always written before the roll-up that its listener makes for it, also if the write found it there: so
-// an event that is delivered again, since a listener was killed in between, makes up for the missing roll-up.
+// A contribution is always written before the roll-up that its listener makes for it, also if the write found it there:
+// so an event that is delivered again, since a listener was killed in between, makes up for the missing roll-up.
 //
-// Take a contribution c. Its roll-up ends with totals that have c in them: if it wrote, it had read the edges after c was
-// there; if it did not, the digest says that the totals were made with c. Let a later roll-up, anyone's, replace these
-// totals. It wrote on the condition that the version was still the one of the totals it replaces, hence it had read that
-// version after those totals were written, and so after c was; and it read the edges after the version. So its totals
-// have c in them as well, and by induction all later ones, the last ones too. The digest must cover the tombstones:
-// without them, edges that come and go make an old digest true again while a slower roll-up with other edges is still
-// under way. That the edges are read in several pages does not matter, since the argument needs no snapshot.
+// Take a contribution c. Its roll-up ends with totals that have c in them: if it wrote, it had read the edges after c
+// was there; if it did not, the digest says that the totals were made with c. Let a later roll-up, anyone's, replace
+// these totals. It wrote on the condition that the version was still the one of the totals it replaces, hence it had
+// read that version after those totals were written, and so after c was; and it read the edges after the version. So
+// its totals have c in them as well, and by induction all later ones, the last ones too. The digest must cover the
+// tombstones: without them, edges that come and go make an old digest true again while a slower roll-up with other
+// edges is still under way. That the edges are read in several pages does not matter, since the argument needs no
+// snapshot.
 func Rollup[C, O any](contributions *table.Edge[C], nodes *table.Node[O], lane idempotence.Lane, fold func(node *O, contributions []C)) Part {
 	if contributions == nil || nodes == nil || fold == nil {
 		return &rollup{wrong: errors.New("views: Rollup needs an edge, a node and a function that folds")}

@@ -50,8 +50,8 @@ func totals(t *testing.T, db *table.DB, id string) (orders, amount int) {
 	return c.Orders, c.Amount
 }
 
-// TestRollupRaces lets one listener do its whole work while another has read the edges and not yet written the totals. The slower one must
-// not win with what it read.
+// TestRollupRaces lets one listener do its whole work while another has read the edges and not yet written the totals.
+// The slower one must not win with what it read.
 func TestRollupRaces(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -62,7 +62,8 @@ func TestRollupRaces(t *testing.T) {
 	}{
 		{"both add", nil, placed(5, "ann", "c", 1), placed(6, "ann", "d", 2), 2, 3},
 		{
-			// The fast one finds the totals as they were: 10, from another order. To write nothing would leave the way to the slow one.
+			// The fast one finds the totals as they were: 10, from another order. To write nothing would leave the way
+			// to the slow one.
 			"the totals are right by chance",
 			[]insideout.Event{placed(2, "ann", "d", 10)},
 			withdrawn(5, "ann", "d"), placed(6, "ann", "c", 10), 1, 10,
@@ -92,8 +93,8 @@ func TestRollupRaces(t *testing.T) {
 	}
 }
 
-// TestRollupAfterCrash: the contribution is there and the totals are not; the event that comes again makes up for it, though
-// its own write finds nothing to do.
+// TestRollupAfterCrash: the contribution is there and the totals are not; the event that comes again makes up for it,
+// though its own write finds nothing to do.
 func TestRollupAfterCrash(t *testing.T) {
 	t.Parallel()
 	client := &counting{}

@@ -74,12 +74,13 @@ func (r *rule) apply(l *Listener) error {
 	return errors.Join(append(faults, r.lane.Valid())...)
 }
 
-// Upsert is the rule that writes a row of the model for each event of the types. f makes the row of an event; E is [insideout.Event], or
-// any type into which the JSON of the event is decoded, such as a struct with the members that this service needs.
+// Upsert is the rule that writes a row of the model for each event of the types. f makes the row of an event; E is
+// [insideout.Event], or any type into which the JSON of the event is decoded, such as a struct with the members that
+// this service needs.
 //
-// The row replaces the one before as a whole if the event is newer, and otherwise changes nothing: one conditional write, and no read. f
-// must therefore be a function of the event alone. It may return [Skip], [Retry] or [Poison]; any other error, and a
-// panic, is poison.
+// The row replaces the one before as a whole if the event is newer, and otherwise changes nothing: one conditional
+// write, and no read. f must therefore be a function of the event alone. It may return [Skip], [Retry] or [Poison]; any
+// other error, and a panic, is poison.
 func Upsert[E, T any](m table.Model[T], on Types, f func(E) (T, error), opts ...RuleOption) Part {
 	if m == nil || f == nil {
 		return &rule{wrong: errors.New("views: Upsert needs a model and a mapper")}
@@ -107,9 +108,9 @@ func Upsert[E, T any](m table.Model[T], on Types, f func(E) (T, error), opts ...
 	return r
 }
 
-// Remove is the rule that deletes a row of the model for each event of the types: it leaves a tombstone, so that an older event that comes
-// later does not bring the row back. The row need not be there yet. f tells the row's id: the id of a node, [table.Of]
-// for an edge. Otherwise it is as for [Upsert].
+// Remove is the rule that deletes a row of the model for each event of the types: it leaves a tombstone, so that an
+// older event that comes later does not bring the row back. The row need not be there yet. f tells the row's id: the id
+// of a node, [table.Of] for an edge. Otherwise it is as for [Upsert].
 func Remove[E, T any](m table.Model[T], on Types, f func(E) (table.ID, error), opts ...RuleOption) Part {
 	if m == nil || f == nil {
 		return &rule{wrong: errors.New("views: Remove needs a model and a mapper")}

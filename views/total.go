@@ -92,9 +92,9 @@ const (
 	counterDigits = 12
 )
 
-// version returns the version for totals of these edges, in the place of the stored one, and false if the stored one is of the very same
-// edges. The id within a version is a number, which counts the totals and so makes each version greater than the one
-// before whatever the clocks of their writers say, ".", and the digest.
+// version returns the version for totals of these edges, in the place of the stored one, and false if the stored one is
+// of the very same edges. The id within a version is a number, which counts the totals and so makes each version
+// greater than the one before whatever the clocks of their writers say, ".", and the digest.
 func (d *digest) version(stored idempotence.Version) (next idempotence.Version, changed bool, err error) {
 	sum := hex.EncodeToString(d.hash.Sum(nil)[:digestBytes])
 	counter, last, _ := strings.Cut(stored.EventID(), ".")

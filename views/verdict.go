@@ -35,12 +35,13 @@ func Skip(reason string) error {
 	return &verdictError{skip, errors.New(reason)}
 }
 
-// Retry is the error of a mapper for an event that may be mapped later, for instance when a service that the mapper asks is down.
-// The event is reported as failed and delivered again, and never becomes a fault.
+// Retry is the error of a mapper for an event that may be mapped later, for instance when a service that the mapper
+// asks is down. The event is reported as failed and delivered again, and never becomes a fault.
 func Retry(err error) error { return &verdictError{retry, cause(err)} }
 
-// Poison is the error of a mapper for an event that it will never map, whatever err is. It becomes a fault event, and the batch goes on.
-// Any error that is neither a verdict nor [table.Retryable] nor of the context is poison without being wrapped.
+// Poison is the error of a mapper for an event that it will never map, whatever err is. It becomes a fault event, and
+// the batch goes on. Any error that is neither a verdict nor [table.Retryable] nor of the context is poison without
+// being wrapped.
 func Poison(err error) error { return &verdictError{poison, cause(err)} }
 
 func cause(err error) error {
@@ -61,8 +62,9 @@ func judgeMapper(err error) verdict {
 	return poison
 }
 
-// judgeWrite tells what to do about the error of a write. What the table refuses because of the item is poison; whatever
-// is not known to be the event's fault is retried, so that a missing permission does not turn a stream into faults.
+// judgeWrite tells what to do about the error of a write. What the table refuses because of the item is poison;
+// whatever is not known to be the event's fault is retried, so that a missing permission does not turn a stream into
+// faults.
 func judgeWrite(err error) verdict {
 	if table.Retryable(err) {
 		return retry
