@@ -172,19 +172,7 @@ func TestReadersWaitForTheDisk(t *testing.T) {
 	f.disk = make(chan struct{})
 	written := make(chan error, 1)
 	go func() { written <- put(t, e, "a") }()
-	for {
-		if _, found, err := f.Get([]byte("probe")); err != nil || found {
-			t.Fatal(found, err)
-		}
-		n := 0
-		for range f.Iterate([]byte("i"), []byte("j"), false) {
-			n++
-		}
-		if n == 1 {
-			break
-		}
-		time.Sleep(time.Millisecond)
-	}
+	f.await(t, "i", 1)
 	read := make(chan item, 1)
 	go func() { read <- get(t, e, "a") }()
 	stream := make(chan []string, 1)
@@ -219,5 +207,89 @@ func TestDamagedDescriptions(t *testing.T) {
 			_, err = engine.Open(f, nil)
 			require.ErrorContains(t, err, name)
 		})
+	}
+}
+
+// TestTokenInProgress repeats a transaction while the first call waits for the
+// disk.
+func TestTokenInProgress(t *testing.T) {
+	t.Parallel()
+	f := newFlaky()
+	e := start(t, f)
+	create(t, e)
+	f.disk = make(chan struct{})
+	transact := func() error {
+		_, err := e.TransactWriteItems(t.Context(), &dynamodb.TransactWriteItemsInput{
+			ClientRequestToken: new("token"),
+			TransactItems: []types.TransactWriteItem{{Update: &types.Update{
+				TableName: new("rows"), Key: item{"pk": s("a")}, UpdateExpression: new("ADD n :one"),
+				ExpressionAttributeValues: item{":one": &types.AttributeValueMemberN{Value: "1"}},
+			}}},
+		})
+		return err
+	}
+	first := make(chan error, 1)
+	go func() { first <- transact() }()
+	f.await(t, "x", 1)
+	var running *types.TransactionInProgressException
+	require.ErrorAs(t, transact(), &running)
+	close(f.disk)
+	require.NoError(t, <-first)
+	require.NoError(t, transact())
+	require.Equal(t, &types.AttributeValueMemberN{Value: "1"}, get(t, e, "a")["n"])
+}
+
+// await waits until the store has a number of keys in a space.
+func (f *flaky) await(t *testing.T, space string, want int) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); f.keys(t, space) != want; {
+		require.True(t, time.Now().Before(deadline), "the write does not appear")
+		time.Sleep(time.Millisecond)
+	}
+}
+
+func (f *flaky) keys(t *testing.T, space string) int {
+	t.Helper()
+	n := 0
+	for _, err := range f.Iterate([]byte(space), kv.PrefixEnd([]byte(space)), false) {
+		require.NoError(t, err)
+		n++
+	}
+	return n
+}
+
+// TestDroppedTable shows that nothing of a table stays in the store, but its
+// stream.
+func TestDroppedTable(t *testing.T) {
+	t.Parallel()
+	f := newFlaky()
+	e := start(t, f)
+	create(t, e)
+	_, err := e.UpdateTable(t.Context(), &dynamodb.UpdateTableInput{
+		TableName:            new("rows"),
+		AttributeDefinitions: []types.AttributeDefinition{{AttributeName: new("x"), AttributeType: types.ScalarAttributeTypeS}},
+		GlobalSecondaryIndexUpdates: []types.GlobalSecondaryIndexUpdate{{Create: &types.CreateGlobalSecondaryIndexAction{
+			IndexName:  new("byX"),
+			KeySchema:  []types.KeySchemaElement{{AttributeName: new("x"), KeyType: types.KeyTypeHash}},
+			Projection: &types.Projection{ProjectionType: types.ProjectionTypeAll},
+		}}},
+	})
+	require.NoError(t, err)
+	_, err = e.UpdateTimeToLive(t.Context(), &dynamodb.UpdateTimeToLiveInput{
+		TableName:               new("rows"),
+		TimeToLiveSpecification: &types.TimeToLiveSpecification{AttributeName: new("ttl"), Enabled: new(true)},
+	})
+	require.NoError(t, err)
+	_, err = e.PutItem(t.Context(), &dynamodb.PutItemInput{
+		TableName: new("rows"), Item: item{"pk": s("a"), "x": s("b"), "ttl": &types.AttributeValueMemberN{Value: "1"}},
+	})
+	require.NoError(t, err)
+	for space, want := range map[string]int{"i": 1, "g": 1, "t": 1, "s": 1, "mt": 1} {
+		require.Equal(t, want, f.keys(t, space), space)
+	}
+	_, err = e.DeleteTable(t.Context(), &dynamodb.DeleteTableInput{TableName: new("rows")})
+	require.NoError(t, err)
+	for space, want := range map[string]int{"i": 0, "g": 0, "t": 0, "s": 1, "mt": 0} {
+		require.Equal(t, want, f.keys(t, space), space)
 	}
 }
