@@ -6,6 +6,12 @@ import (
 	"github.com/insideout-go/insideout/table/embedded/internal/wire"
 )
 
+var (
+	_ wire.API     = (*DB)(nil)
+	_ wire.Tagger  = (*DB)(nil)
+	_ wire.Limiter = (*DB)(nil)
+)
+
 // Handler serves the database over HTTP to any client of DynamoDB and DynamoDB
 // Streams: the JSON protocols DynamoDB_20120810 and DynamoDBStreams_20120810 on
 // POST /, and a health check on GET /. The Logger of [Options] gets a record of

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/stretchr/testify/require"
 
 	"github.com/insideout-go/insideout/table/embedded"
@@ -71,6 +72,32 @@ func TestHandlerKnowsItsRegion(t *testing.T) {
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
 	require.Equal(t, "healthy: dynamodb.eu-central-1.amazonaws.com ", w.Body.String())
+}
+
+// TestTagsOverHTTP holds that the SDK's client takes the empty answers of
+// tagging, which are no JSON.
+func TestTagsOverHTTP(t *testing.T) {
+	t.Parallel()
+	db := open(t, nil)
+	create(t, db, plain("plain"))
+	server := httptest.NewServer(db.Handler())
+	t.Cleanup(server.Close)
+	client, _ := local.Clients(server.URL)
+	table, err := client.DescribeTable(t.Context(), &dynamodb.DescribeTableInput{TableName: new("plain")})
+	require.NoError(t, err)
+	arn := table.Table.TableArn
+	_, err = client.TagResource(t.Context(), &dynamodb.TagResourceInput{
+		ResourceArn: arn, Tags: []types.Tag{{Key: new("team"), Value: new("blue")}, {Key: new("cost"), Value: new("")}},
+	})
+	require.NoError(t, err)
+	_, err = client.UntagResource(t.Context(), &dynamodb.UntagResourceInput{ResourceArn: arn, TagKeys: []string{"cost"}})
+	require.NoError(t, err)
+	out, err := client.ListTagsOfResource(t.Context(), &dynamodb.ListTagsOfResourceInput{ResourceArn: arn})
+	require.NoError(t, err)
+	require.Equal(t, []types.Tag{{Key: new("team"), Value: new("blue")}}, out.Tags)
+	limits, err := client.DescribeLimits(t.Context(), nil)
+	require.NoError(t, err)
+	require.Positive(t, *limits.TableMaxReadCapacityUnits)
 }
 
 // TestEmptyValuesAreRefused holds for every place where JSON can leave a value

@@ -114,7 +114,7 @@ func rules() []rule {
 	for _, group := range [][]rule{
 		tableRules(), indexTableRules(), itemRules(), keyRules(), numberRules(), conditionRules(), conditionFaultRules(),
 		updateRules(), updateFaultRules(), returnValueRules(), queryRules(), pageRules(), scanRules(), projectionRules(), indexRules(),
-		batchRules(), transactionRules(), streamRules(), shardRules(), errorRules(), ttlRules(), capacityRules(),
+		batchRules(), transactionRules(), streamRules(), shardRules(), errorRules(), ttlRules(), capacityRules(), legacyRules(),
 	} {
 		all = append(all, group...)
 	}

@@ -12,12 +12,15 @@ import (
 	"github.com/insideout-go/insideout/table/tabletest"
 )
 
+// patience is short: the embedded engine does everything at once.
+const patience = 5 * time.Second
+
 func TestEmbedded(t *testing.T) {
 	t.Parallel()
 	tabletest.Run(t, func(t *testing.T) tabletest.Endpoint {
 		db := embedded.New(nil)
 		t.Cleanup(func() { require.NoError(t, db.Close()) })
-		return tabletest.Endpoint{DynamoDB: db, Streams: db}
+		return tabletest.Endpoint{DynamoDB: db, Streams: db, Patience: patience}
 	})
 }
 
@@ -30,7 +33,9 @@ func TestEmbeddedOverHTTP(t *testing.T) {
 			server.Close()
 			require.NoError(t, db.Close())
 		})
-		return tabletest.Clients(server.URL)
+		endpoint := tabletest.Clients(server.URL)
+		endpoint.Patience = patience
+		return endpoint
 	})
 }
 
@@ -45,7 +50,7 @@ func TestEndpoint(t *testing.T) {
 	tabletest.Run(t, func(t *testing.T) tabletest.Endpoint {
 		endpoint := tabletest.Clients(url)
 		if isDynamoDBLocal(t, url) {
-			endpoint.Differs, endpoint.Patience = dynamoDBLocal(), 10*time.Second
+			endpoint.Differs, endpoint.Patience = dynamoDBLocal(), patience
 		}
 		return endpoint
 	})

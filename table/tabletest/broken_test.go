@@ -1,0 +1,84 @@
+package tabletest_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
+	"github.com/stretchr/testify/require"
+
+	"github.com/insideout-go/insideout/table/embedded"
+	"github.com/insideout-go/insideout/table/tabletest"
+)
+
+type (
+	options       = func(*dynamodb.Options)
+	streamOptions = func(*dynamodbstreams.Options)
+)
+
+// noTTL never tells that the time to live is on.
+type noTTL struct{ *embedded.DB }
+
+func (noTTL) DescribeTimeToLive(context.Context, *dynamodb.DescribeTimeToLiveInput, ...options) (*dynamodb.DescribeTimeToLiveOutput, error) {
+	return &dynamodb.DescribeTimeToLiveOutput{TimeToLiveDescription: &types.TimeToLiveDescription{
+		TimeToLiveStatus: types.TimeToLiveStatusDisabled,
+	}}, nil
+}
+
+// noOld forgets the item of a failed condition.
+type noOld struct{ *embedded.DB }
+
+func (db noOld) UpdateItem(ctx context.Context, in *dynamodb.UpdateItemInput, opts ...options) (*dynamodb.UpdateItemOutput, error) {
+	other := *in
+	other.ReturnValuesOnConditionCheckFailure = ""
+	return db.DB.UpdateItem(ctx, &other, opts...)
+}
+
+// noLimit reads a stream without the caller's limit.
+type noLimit struct{ *embedded.DB }
+
+func (db noLimit) GetRecords(ctx context.Context, in *dynamodbstreams.GetRecordsInput, opts ...streamOptions) (*dynamodbstreams.GetRecordsOutput, error) {
+	return db.DB.GetRecords(ctx, &dynamodbstreams.GetRecordsInput{ShardIterator: in.ShardIterator}, opts...)
+}
+
+// TestFindsFaults runs the suite on endpoints that have one fault each. Exactly
+// the cases about it have to fail, which Differs checks.
+func TestFindsFaults(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		breaks func(db *embedded.DB) tabletest.Endpoint
+		cases  []string
+	}{
+		"time to live": {
+			func(db *embedded.DB) tabletest.Endpoint { return tabletest.Endpoint{DynamoDB: noTTL{db}, Streams: db} },
+			[]string{"ttl/turns_on"},
+		},
+		"old items": {
+			func(db *embedded.DB) tabletest.Endpoint { return tabletest.Endpoint{DynamoDB: noOld{db}, Streams: db} },
+			[]string{"conditions/a_failed_one_returns_the_item_on_request"},
+		},
+		"limits of streams": {
+			func(db *embedded.DB) tabletest.Endpoint {
+				return tabletest.Endpoint{DynamoDB: db, Streams: noLimit{db}}
+			},
+			[]string{"streams/records/a_limit_is_kept", "streams/records/refuses_a_limit_over_1000"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tabletest.Run(t, func(t *testing.T) tabletest.Endpoint {
+				db := embedded.New(nil)
+				t.Cleanup(func() { require.NoError(t, db.Close()) })
+				endpoint := tt.breaks(db)
+				endpoint.Patience, endpoint.Differs = 2*time.Second, map[string]string{}
+				for _, c := range tt.cases {
+					endpoint.Differs[c] = "broken for this test"
+				}
+				return endpoint
+			})
+		})
+	}
+}
