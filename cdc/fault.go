@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/insideout-go/insideout"
@@ -66,11 +67,13 @@ func (t *Trigger) fault(c *change, pipeline string, cause error) (insideout.Even
 	e := insideout.Event{
 		ID:           idempotence.ID("insideout/cdc/fault", c.id, c.sequence, pipeline),
 		Type:         insideout.TypeFault,
-		Timestamp:    c.at,
 		PartitionKey: c.pk(),
 	}
-	if e.Timestamp.IsZero() {
-		e.Timestamp = c.record.at
+	// The time of the row may be what is wrong: a fault that cannot be written would hold up the stream.
+	for _, e.Timestamp = range []time.Time{c.at, c.record.at, time.UnixMilli(0)} {
+		if e.Validate() == nil {
+			break
+		}
 	}
 	report := faultError{Name: fmt.Sprintf("%T", cause), Message: cause.Error()}
 	if p, ok := errors.AsType[*panicError](cause); ok {

@@ -76,7 +76,6 @@ func (b *batch) faultEvent(f faultOf) (insideout.Event, error) {
 	e := insideout.Event{
 		ID:           idempotence.ID("insideout/views/fault", cmp.Or(d.event.ID, d.id), f.pipeline),
 		Type:         insideout.TypeFault,
-		Timestamp:    d.event.Timestamp,
 		PartitionKey: cmp.Or(d.event.PartitionKey, d.event.ID, d.id),
 		Tags: insideout.Tags{
 			insideout.TagFunction: cmp.Or(b.opts.Name, unknown),
@@ -84,20 +83,29 @@ func (b *batch) faultEvent(f faultOf) (insideout.Event, error) {
 			insideout.TagSource:   cmp.Or(b.opts.Source, unknown),
 		},
 	}
-	if e.Timestamp.IsZero() {
-		e.Timestamp = d.at
-	}
-	if e.Timestamp.IsZero() {
-		e.Timestamp = time.UnixMilli(0)
+	// The time of the event may be what is wrong: a fault that cannot be written would hold up the stream.
+	for _, e.Timestamp = range []time.Time{d.event.Timestamp, d.at, time.UnixMilli(0)} {
+		if e.Validate() == nil {
+			break
+		}
 	}
 	if err := e.SetBody("err", describe(f.err)); err != nil {
 		return e, err
 	}
 	work := unitOfWork{Record: d.record}
 	if d.wrong == nil {
-		work.Event = &d.event
+		work.Event = carried(d.event)
 	}
 	return e, e.SetBody("uow", work)
+}
+
+// carried is the event as far as it has a JSON form. One that came as JSON has; one from the same process may have a time
+// that no event can have, or a body that is no JSON.
+func carried(e insideout.Event) *insideout.Event {
+	if _, err := e.MarshalJSON(); err == nil {
+		return &e
+	}
+	return &insideout.Event{ID: e.ID, Type: e.Type, PartitionKey: e.PartitionKey, Tags: e.Tags}
 }
 
 func describe(err error) faultError {

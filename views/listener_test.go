@@ -180,8 +180,9 @@ func TestFaultsThatFail(t *testing.T) {
 // TestBadEvents: each is a fault with a text for people, and holds up nothing.
 func TestBadEvents(t *testing.T) {
 	t.Parallel()
-	noID, noType, noTime, future := registered(1, "ann", "Ann"), registered(1, "ann", "Ann"), registered(1, "ann", "Ann"), registered(1, "ann", "Ann")
+	noID, noType, noTime, future, beyond := registered(1, "ann", "Ann"), registered(1, "ann", "Ann"), registered(1, "ann", "Ann"), registered(1, "ann", "Ann"), registered(1, "ann", "Ann")
 	noID.ID, noType.Type, noTime.Timestamp, future.Timestamp = "", "", time.Time{}, time.Now().Add(25*time.Hour)
+	beyond.Timestamp = time.UnixMilli(1 << 60)
 	misfit := event("e1", "customer-registered", 1, "customer", "Ann")
 	noKey := registered(1, "", "Ann")
 	for name, c := range map[string]struct {
@@ -189,7 +190,7 @@ func TestBadEvents(t *testing.T) {
 		text  string
 	}{
 		"no id": {noID, "the event id is empty"}, "no type": {noType, "has no type"}, "no timestamp": {noTime, "before 1970"},
-		"far future": {future, "ahead of the clock"}, "wrong kind": {misfit, "does not fit"}, "no key": {noKey, "cannot be empty"},
+		"far future": {future, "ahead of the clock"}, "beyond the wire": {beyond, "after the year 2286"}, "wrong kind": {misfit, "does not fit"}, "no key": {noKey, "cannot be empty"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
