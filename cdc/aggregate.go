@@ -30,11 +30,11 @@ const sequenceDigits = 40
 // sequence number of the last record of the aggregate in the batch, padded with zeros to 40 digits, ".", and the
 // aggregate's name. The last change of an aggregate is thus published by the greatest version, from a read that has
 // seen all changes, whatever batches the records came in.
-func PublishAggregate[A any](db *table.DB, a *table.Aggregate[A], f func(Change[A]) (insideout.Event, error)) Part {
+func PublishAggregate[A any](db *table.DB, a *table.Aggregate[A], f func(Change[A]) (insideout.Event, error), opts ...AggregateOption) Part {
 	if db == nil || a == nil || f == nil {
 		return mistake{errors.New("cdc: PublishAggregate needs a table, an aggregate and a mapper")}
 	}
-	return aggregateRule{
+	rule := aggregateRule{
 		name:    a.Name(),
 		entity:  a.Name(),
 		matches: a.Matches,
@@ -46,6 +46,20 @@ func PublishAggregate[A any](db *table.DB, a *table.Aggregate[A], f func(Change[
 			return func() (insideout.Event, error) { return f(c) }, nil
 		},
 	}
+	for _, o := range opts {
+		o(&rule)
+	}
+	return rule
+}
+
+// AggregateOption says which changes [PublishAggregate] publishes.
+type AggregateOption func(*aggregateRule)
+
+// WhenRootChanges publishes an aggregate only when its root row has changed. It is for commands that write the edges first
+// and the root last: each of them is one event, from a read that finds all that it wrote, whatever batches the records come
+// in. A change of edges alone is not published.
+func WhenRootChanges() AggregateOption {
+	return func(r *aggregateRule) { r.rootOnly = true }
 }
 
 // loadChange reads the aggregate and tells whether there is something to say about it.
@@ -105,6 +119,10 @@ func (g *touched) kind(exists, deleted bool) (Kind, bool) {
 
 // touch notes that record i changed an aggregate.
 func (b *batch) touch(i int, c *change, rule int) {
+	isRoot := c.meta.Discriminator == b.trigger.aggregates[rule].entity
+	if b.trigger.aggregates[rule].rootOnly && !isRoot {
+		return
+	}
 	id := owner{rule: rule, pk: c.pk()}
 	g := b.index[id]
 	if g == nil {
@@ -117,7 +135,7 @@ func (b *batch) touch(i int, c *change, rule int) {
 	if g.last.at.Before(newest) {
 		g.last.at = newest
 	}
-	if c.meta.Discriminator == b.trigger.aggregates[rule].entity {
+	if isRoot {
 		g.root = new(*c)
 		if c.kind != Updated {
 			g.rootKind = c.kind

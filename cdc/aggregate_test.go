@@ -232,3 +232,26 @@ func (b *broken) Query(ctx context.Context, in *dynamodb.QueryInput, opts ...fun
 	}
 	return b.DB.Query(ctx, in, opts...)
 }
+
+// Commands that write the root last are one event each, however their records are cut into batches.
+func TestAggregateWhenRootChanges(t *testing.T) {
+	t.Parallel()
+	for _, limit := range []int{1, 2, 3, 1000} {
+		engine, db := newTable(t, nil)
+		var out sink
+		trigger, err := cdc.New(&out, cdc.PublishAggregate(db, assemblies, assemblyEvent, cdc.WhenRootChanges()))
+		require.NoError(t, err)
+		for _, v := range []thing{{ID: "t1", Name: "lamp"}, {ID: "t2", Name: "desk"}} {
+			for no := range 3 {
+				require.NoError(t, parts.Save(t.Context(), db, part{ThingID: v.ID, No: no, Name: "part"}))
+			}
+			require.NoError(t, things.Save(t.Context(), db, v))
+		}
+		require.NoError(t, parts.Save(t.Context(), db, part{ThingID: "t1", No: 9, Name: "late"}))
+		drained(t, engine, trigger, limit)
+		require.Len(t, out.all(), 2, "records a batch: %d", limit)
+		for _, e := range out.all() {
+			require.Contains(t, said(t, e), "-created")
+		}
+	}
+}

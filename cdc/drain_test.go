@@ -2,6 +2,7 @@ package cdc_test
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -32,11 +33,16 @@ func TestDrainDiscovers(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				f := &fakeStreams{shards: []*fakeShard{{id: "a", records: records(1)}, {id: "z"}}}
+				var mu sync.Mutex
 				begun, pages, done := time.Now(), 0, false
 				f.after = func(call, _ string) {
 					if call == "DescribeStream" {
-						pages++
 						time.Sleep(time.Second)
+					}
+					mu.Lock()
+					defer mu.Unlock()
+					if call == "DescribeStream" {
+						pages++
 					}
 					if lastOfDrain := pages == 4; !done && (!late && lastOfDrain || late && time.Since(begun) > 4500*time.Millisecond) {
 						done = true

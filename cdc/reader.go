@@ -16,6 +16,7 @@ type reader struct {
 	shard    string
 	at       Checkpoint // how far the shard was published
 	iterator *string
+	oldest   backoff // between two looks for the oldest record
 }
 
 func (f *follower) read(ctx context.Context, shard string) error {
@@ -125,7 +126,11 @@ func (r *reader) trimmed(ctx context.Context, err error) error {
 	if _, ok := errors.AsType[*streams.TrimmedDataAccessException](err); !ok {
 		return err
 	}
-	if !r.opts.SkipTrimmed || r.at.Sequence == "" {
+	if r.at.Sequence == "" { // the oldest record went while it was asked for: another one is the oldest now
+		r.iterator = nil
+		return r.oldest.wait(ctx)
+	}
+	if !r.opts.SkipTrimmed {
 		return fmt.Errorf("%w (%q)", ErrTrimmed, r.at.Sequence)
 	}
 	r.opts.Logger.WarnContext(ctx, "cdc: records were trimmed before they were read", "shard", r.shard, "checkpoint", r.at.Sequence)

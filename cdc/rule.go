@@ -97,10 +97,11 @@ func decode[T any](m table.Model[T], image table.Item) (*T, error) {
 
 // aggregateRule publishes aggregates of which rows have changed.
 type aggregateRule struct {
-	name    string // the pipeline, and the end of the ids
-	entity  string // the name of the root
-	matches func(table.Item) bool
-	load    func(context.Context, *touched) (func() (insideout.Event, error), error)
+	name     string // the pipeline, and the end of the ids
+	entity   string // the name of the root
+	rootOnly bool   // edges alone are not published
+	matches  func(table.Item) bool
+	load     func(context.Context, *touched) (func() (insideout.Event, error), error)
 }
 
 func (r aggregateRule) apply(t *Trigger) error {

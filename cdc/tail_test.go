@@ -121,6 +121,28 @@ func TestTailTrimmed(t *testing.T) {
 	})
 }
 
+// TestTailOldestIsTrimmed: without a checkpoint, the oldest record may go while it is asked for; DynamoDB Local says so of a new stream.
+func TestTailOldestIsTrimmed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		for _, call := range []string{"GetShardIterator", "GetRecords"} {
+			f := &fakeStreams{shards: []*fakeShard{{id: "a", records: records(1, 2)}}}
+			times := 3
+			f.fail = func(c, _ string) error {
+				if c != call || times == 0 {
+					return nil
+				}
+				times--
+				return &streams.TrimmedDataAccessException{}
+			}
+			var out sink
+			require.NoError(t, tail(t, f, &out, cdc.TailOptions{}), call)
+			require.Equal(t, "1 2", ids(out.all()), call)
+			require.Zero(t, times, call)
+		}
+	})
+}
+
 // TestTailPublishes again what was not published, from the first event that failed, and keeps the place in front of it.
 func TestTailPublishesAgain(t *testing.T) {
 	t.Parallel()

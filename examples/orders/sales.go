@@ -85,7 +85,7 @@ func newTrigger(db *table.DB, bus cdc.Publisher) (*cdc.Trigger, error) {
 				return fact("order-credited", "order", placed)
 			}
 			return fact("order-placed", "order", placed)
-		}),
+		}, cdc.WhenRootChanges()), // placeOrders writes the order row last
 	)
 }
 
