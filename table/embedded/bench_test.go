@@ -138,14 +138,17 @@ func BenchmarkQuery20(b *testing.B) {
 func BenchmarkBatchWrite25(b *testing.B) {
 	engines(b, func(b *testing.B, db *embedded.DB) {
 		create(b, db, plain("plain"))
+		var requests []types.WriteRequest
+		for j := range 25 {
+			requests = append(requests, types.WriteRequest{PutRequest: &types.PutRequest{Item: kilobyte("", fmt.Sprint(j))}})
+		}
+		in := &dynamodb.BatchWriteItemInput{RequestItems: map[string][]types.WriteRequest{"plain": requests}}
 		b.ReportAllocs()
 		for i := 0; b.Loop(); i++ {
-			var requests []types.WriteRequest
-			for j := range 25 {
-				requests = append(requests, types.WriteRequest{PutRequest: &types.PutRequest{Item: kilobyte(fmt.Sprint(i%400), fmt.Sprint(j))}})
+			for _, r := range requests {
+				r.PutRequest.Item["pk"] = s(fmt.Sprint(i % 400))
 			}
-			_, err := db.BatchWriteItem(b.Context(), &dynamodb.BatchWriteItemInput{RequestItems: map[string][]types.WriteRequest{"plain": requests}})
-			if err != nil {
+			if _, err := db.BatchWriteItem(b.Context(), in); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -155,13 +158,17 @@ func BenchmarkBatchWrite25(b *testing.B) {
 func BenchmarkTransactWrite4(b *testing.B) {
 	engines(b, func(b *testing.B, db *embedded.DB) {
 		create(b, db, plain("plain"))
+		var items []types.TransactWriteItem
+		for j := range 4 {
+			items = append(items, types.TransactWriteItem{Put: &types.Put{TableName: new("plain"), Item: kilobyte("", fmt.Sprint(j))}})
+		}
+		in := &dynamodb.TransactWriteItemsInput{TransactItems: items}
 		b.ReportAllocs()
 		for i := 0; b.Loop(); i++ {
-			var items []types.TransactWriteItem
-			for j := range 4 {
-				items = append(items, types.TransactWriteItem{Put: &types.Put{TableName: new("plain"), Item: kilobyte(fmt.Sprint(i%1000), fmt.Sprint(j))}})
+			for _, w := range items {
+				w.Put.Item["pk"] = s(fmt.Sprint(i % 1000))
 			}
-			if _, err := db.TransactWriteItems(b.Context(), &dynamodb.TransactWriteItemsInput{TransactItems: items}); err != nil {
+			if _, err := db.TransactWriteItems(b.Context(), in); err != nil {
 				b.Fatal(err)
 			}
 		}
