@@ -68,7 +68,6 @@ type counters struct {
 type Trigger struct {
 	publisher  Publisher
 	opts       *Options
-	region     string
 	tags       insideout.Tags
 	rows       []rowRule
 	aggregates []aggregateRule
