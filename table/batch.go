@@ -8,10 +8,12 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"golang.org/x/sync/errgroup"
 )
 
 // Op is one write of a Batch or a Transact. Models make them: Orders.Put(order).
@@ -90,9 +92,12 @@ type pendingOp struct {
 	size    int
 }
 
-// Batch writes rows in chunks of 25 and 16 MB, each row by itself: not a transaction, and without conditions, so that it
-// replaces whole rows and neither keeps attributes of others nor makes a timestamp grow beyond a later one. Of several operations on one
-// row the last wins.
+// batchWorkers is how many chunks of one Batch are under way at a time.
+const batchWorkers = 4
+
+// Batch writes rows in chunks of 25 and 16 MB, four chunks at a time and each row by itself: not a transaction, and without
+// conditions, so that it replaces whole rows and neither keeps attributes of others nor makes a timestamp grow beyond a later
+// one. Of several operations on one row the last wins.
 //
 // What DynamoDB leaves unprocessed is sent again with a growing, jittered pause until the context ends; then, or when a
 // request fails, the error is an *UnprocessedError with the operations that are left.
@@ -106,23 +111,55 @@ func (db *DB) Batch(ctx context.Context, ops ...Op) error {
 		item := r.item()
 		queue = append(queue, pendingOp{o, types.WriteRequest{PutRequest: &types.PutRequest{Item: item}}, sizeOf(item)})
 	}
-	for pause := newPause(); len(queue) > 0; {
-		n := chunk(queue)
-		left, err := db.batchWrite(ctx, queue[:n])
-		if err != nil {
-			return &UnprocessedError{Ops: opsOf(queue), Err: err}
-		}
-		queue = append(left, queue[n:]...)
-		if len(left) == 0 {
-			pause = newPause()
-			continue
-		}
-		db.log.DebugContext(ctx, "table: unprocessed items are sent again", "items", len(left))
-		if err := pause.wait(ctx); err != nil {
-			return &UnprocessedError{Ops: opsOf(queue), Err: fmt.Errorf("%w: %w", errStillUnprocessed, err)}
-		}
+	chunks := chunksOf(queue)
+	var failed atomic.Bool
+	var group errgroup.Group
+	group.SetLimit(batchWorkers)
+	for i := range chunks {
+		group.Go(func() (err error) {
+			if failed.Load() {
+				return nil // not begun, and so left
+			}
+			if chunks[i], err = db.writeChunk(ctx, chunks[i]); err != nil {
+				failed.Store(true)
+			}
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return &UnprocessedError{Ops: opsOf(slices.Concat(chunks...)), Err: err}
 	}
 	return nil
+}
+
+// writeChunk sends a chunk until nothing of it is left, and returns what is left with the error.
+func (db *DB) writeChunk(ctx context.Context, queue []pendingOp) ([]pendingOp, error) {
+	for pause := newPause(); ; {
+		left, err := db.batchWrite(ctx, queue)
+		if err != nil {
+			return queue, err
+		}
+		if len(left) == 0 {
+			return nil, nil
+		}
+		if len(left) < len(queue) {
+			pause = newPause()
+		}
+		queue = left
+		db.log.DebugContext(ctx, "table: unprocessed items are sent again", "items", len(left))
+		if err := pause.wait(ctx); err != nil {
+			return left, fmt.Errorf("%w: %w", errStillUnprocessed, err)
+		}
+	}
+}
+
+// chunksOf cuts the queue into requests.
+func chunksOf(queue []pendingOp) (chunks [][]pendingOp) {
+	for len(queue) > 0 {
+		n := chunk(queue)
+		chunks, queue = append(chunks, queue[:n:n]), queue[n:]
+	}
+	return chunks
 }
 
 // chunk is the number of operations that fit into one request: at least one.

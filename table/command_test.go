@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/stretchr/testify/require"
 
 	"github.com/insideout-go/insideout/table"
@@ -241,4 +242,36 @@ func TestConcurrentAddsAllCount(t *testing.T) {
 		require.Equal(t, made, got.Total)
 		require.Positive(t, made)
 	})
+}
+
+// overtaken always has a later row than the one that is written.
+type overtaken struct {
+	table.Client
+	tries int
+	opts  []func(*dynamodb.Options)
+}
+
+func (o *overtaken) UpdateItem(_ context.Context, in *dynamodb.UpdateItemInput, opts ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error) {
+	o.tries, o.opts = o.tries+1, opts
+	later := in.ExpressionAttributeValues[":1"].(*types.AttributeValueMemberN).Value + "0"
+	return nil, &types.ConditionalCheckFailedException{Item: table.Item{
+		"discriminator": &types.AttributeValueMemberS{Value: "order"}, "timestamp": &types.AttributeValueMemberN{Value: later},
+	}}
+}
+
+func TestCommandsGiveUpInTheEnd(t *testing.T) {
+	t.Parallel()
+	client := &overtaken{}
+	db, err := table.Open(client, "table", nil)
+	require.NoError(t, err)
+	err = Lines.Save(t.Context(), db, Line{"42", 1, "x", 1})
+	require.ErrorIs(t, err, table.ErrConflict)
+	require.True(t, table.Retryable(err), "others kept winning, and may stop")
+	require.Equal(t, 10, client.tries)
+	require.Empty(t, client.opts)
+	err = Lines.Update(t.Context(), db, table.Of("42", 1), table.Add(&Lines.F.Quantity, 1))
+	require.ErrorIs(t, err, table.ErrConflict)
+	opts := dynamodb.Options{RetryMaxAttempts: 3}
+	client.opts[0](&opts)
+	require.Equal(t, 1, opts.RetryMaxAttempts, "the SDK must not repeat a sum")
 }

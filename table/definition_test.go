@@ -89,6 +89,7 @@ func TestOtherDefinitionMistakes(t *testing.T) {
 		`the owner of "keyed" is a int`:                        func() error { return aggregate(table.Many(keyedByInt(), func(*Basket) *[]Keyed[int] { return nil })) },
 		`part 0 is empty`:                                      func() error { return aggregate(table.Part[Basket]{}) },
 		`models "line" and "line2" have the same name or role`: func() error { return schema(Lines, alsoLines()) },
+		`models "order" and "order" have the same name`:        func() error { return schema(Orders, Orders) },
 		`defines index "gsi2" with keys "data" and "data2"`:    func() error { return schema(Orders, otherKeys()) },
 	} {
 		require.ErrorContains(t, define(), text)

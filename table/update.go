@@ -239,7 +239,7 @@ func (x *indexKey) touched(edits []edit) (touched bool, missing *handle) {
 				continue
 			}
 			touched = true
-			known = known || len(e.handle.attrs) <= len(k.handle.attrs) && (e.op == editSet || e.op == editRemove)
+			known = known || e.op == editSet || e.op == editRemove
 		}
 		if !known {
 			missing = k.handle

@@ -17,6 +17,7 @@ package embedded
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -42,6 +43,13 @@ type Options struct {
 	// for a single writer, and a crash of the process or machine takes the last
 	// writes with it (never parts of one). Only package disk looks at it.
 	NoSync bool
+	// Intercept is called instead of every operation, for tests of what can go
+	// wrong: it may delay the operation, return an error without calling next
+	// (a throttle), or call next and return an error all the same (an answer
+	// that is lost after the write). The operation is DynamoDB's name of it,
+	// such as "PutItem"; the input is the SDK's, such as *dynamodb.PutItemInput.
+	// It is called from many goroutines. Default: none.
+	Intercept func(ctx context.Context, operation string, input any, next func() error) error
 	// Logger gets what nobody waits for: failures of the removal of expired
 	// items, and of the storage's background work. Default: none.
 	Logger *slog.Logger
@@ -49,23 +57,48 @@ type Options struct {
 
 // DB is one database. It may be used from any number of goroutines.
 type DB struct {
-	engine *engine.Engine
+	engine    *engine.Engine
+	intercept func(ctx context.Context, operation string, input any, next func() error) error
 }
 
 // New returns an empty database in memory. A nil opts has all defaults. Close
 // it if a table of it has a time to live, else a goroutine is left behind.
 func New(opts *Options) *DB {
-	return &DB{engine.NewMemory((*engine.Options)(opts))}
+	if opts == nil {
+		opts = &Options{}
+	}
+	return &DB{engine: engine.NewMemory(opts.engine()), intercept: opts.Intercept}
 }
 
 // Open returns a database on a store of this module; see disk.Open. It owns the
 // store, also when it fails.
 func Open(store kv.Store, opts *Options) (*DB, error) {
-	e, err := engine.Open(store, (*engine.Options)(opts))
+	if opts == nil {
+		opts = &Options{}
+	}
+	e, err := engine.Open(store, opts.engine())
 	if err != nil {
 		return nil, err
 	}
-	return &DB{e}, nil
+	return &DB{engine: e, intercept: opts.Intercept}, nil
+}
+
+func (o *Options) engine() *engine.Options {
+	return &engine.Options{
+		Region: o.Region, Shards: o.Shards, TTLInterval: o.TTLInterval, NoSync: o.NoSync, Logger: o.Logger,
+	}
+}
+
+// Reshard closes the open shards of a table's stream and puts new ones in the
+// place of each, 1 to 16, as DynamoDB does from time to time: for tests of
+// consumers, which have to read a parent to its end before its children.
+func (db *DB) Reshard(ctx context.Context, table string, children int) error {
+	leave, err := db.engine.Enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	return db.engine.Reshard(table, children)
 }
 
 // Close waits for calls under way, stops the background work and releases what
@@ -75,10 +108,32 @@ func (db *DB) Close() error { return db.engine.Close() }
 
 // call runs an operation between the checks that all of them share. A nil input
 // is an empty one, as for the SDK's client.
-func call[I, O any](ctx context.Context, db *DB, in *I, op func(context.Context, *I) (*O, error)) (*O, error) {
+func call[I, O any](ctx context.Context, db *DB, operation string, in *I, op func(context.Context, *I) (*O, error)) (*O, error) {
 	if in == nil {
 		in = new(I)
 	}
+	if db.intercept == nil {
+		return run(ctx, db, in, op)
+	}
+	var out *O
+	err := db.intercept(ctx, operation, in, func() error {
+		var err error
+		out, err = run(ctx, db, in, op)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if out == nil {
+		return nil, errNotCalled
+	}
+	return out, nil
+}
+
+// errNotCalled keeps an interceptor from answering nothing.
+var errNotCalled = errors.New("embedded: the interceptor neither called the operation nor returned an error")
+
+func run[I, O any](ctx context.Context, db *DB, in *I, op func(context.Context, *I) (*O, error)) (*O, error) {
 	leave, err := db.engine.Enter(ctx)
 	if err != nil {
 		return nil, err

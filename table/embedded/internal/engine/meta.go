@@ -84,8 +84,11 @@ type shardMeta struct {
 	Start   uint64 `json:"start"`
 	Last    uint64 `json:"last"`
 	Trimmed uint64 `json:"trimmed,omitempty"`
-	Closed  bool   `json:"closed,omitempty"`
+	// ClosedAt is zero for an open shard.
+	ClosedAt time.Time `json:"closedAt,omitzero"`
 }
+
+func (m *shardMeta) closed() bool { return !m.ClosedAt.IsZero() }
 
 // counters number what is never numbered twice.
 type counters struct {

@@ -63,13 +63,17 @@ func (e *Engine) newStream(t *table, view types.StreamViewType) *stream {
 	for i := range n {
 		m.Shards = append(m.Shards, shardMeta{
 			No:    uint32(i),
-			ID:    fmt.Sprintf("shardId-%020d-%08x", created.UnixMilli(), uint32(i)),
+			ID:    shardID(created, uint32(i)),
 			From:  uint32(i << 32 / n),
 			To:    uint32((i+1)<<32/n - 1),
 			Start: 1,
 		})
 	}
 	return loadedStream(m)
+}
+
+func shardID(created time.Time, no uint32) string {
+	return fmt.Sprintf("shardId-%020d-%08x", created.UnixMilli(), no)
 }
 
 func loadedStream(m streamMeta) *stream {
@@ -92,7 +96,7 @@ func (s *stream) save(b *kv.Batch) error {
 // route finds the open shard for a partition.
 func (s *stream) route(hash uint32) *shard {
 	for _, sh := range s.shards {
-		if !sh.meta.Closed && sh.meta.From <= hash && hash <= sh.meta.To {
+		if !sh.meta.closed() && sh.meta.From <= hash && hash <= sh.meta.To {
 			return sh
 		}
 	}

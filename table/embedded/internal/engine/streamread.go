@@ -147,7 +147,7 @@ func (e *Engine) GetRecords(ctx context.Context, in *dynamodbstreams.GetRecordsI
 
 func (e *Engine) records(ctx context.Context, sh *shard, it iterator, limit int) (*dynamodbstreams.GetRecordsOutput, error) {
 	sh.mu.Lock()
-	last, closed, gone := sh.last, sh.meta.Closed, sh.meta.Trimmed
+	last, closed, gone := sh.last, sh.meta.closed(), sh.meta.Trimmed
 	sh.mu.Unlock()
 	if it.Next <= gone {
 		return nil, trimmed()
