@@ -78,17 +78,32 @@ func TestAggregate(t *testing.T) {
 	}{
 		{"one event a batch", [][]func(context.Context, *table.DB) error{{save(lamp), add(bulb), add(shade)}}, []string{`thing-created t1 "lamp" 2`}},
 		{"no root yet", [][]func(context.Context, *table.DB) error{{add(bulb)}, {save(lamp)}}, []string{`thing-created t1 "lamp" 1`}},
-		{"a part changes", [][]func(context.Context, *table.DB) error{{save(lamp)}, {add(bulb)}, {drop}},
-			[]string{`thing-created t1 "lamp" 0`, `thing-updated t1 "lamp" 1`, `thing-updated t1 "lamp" 0`}},
-		{"deleted once", [][]func(context.Context, *table.DB) error{{save(lamp), add(bulb)}, {remove}, {add(shade)}, {drop}},
-			[]string{`thing-created t1 "lamp" 1`, `thing-deleted t1 "lamp" 1`}},
+		{
+			"a part changes",
+			[][]func(context.Context, *table.DB) error{{save(lamp)}, {add(bulb)}, {drop}},
+			[]string{`thing-created t1 "lamp" 0`, `thing-updated t1 "lamp" 1`, `thing-updated t1 "lamp" 0`},
+		},
+		{
+			"deleted once",
+			[][]func(context.Context, *table.DB) error{{save(lamp), add(bulb)}, {remove}, {add(shade)}, {drop}},
+			[]string{`thing-created t1 "lamp" 1`, `thing-deleted t1 "lamp" 1`},
+		},
 		{"created and deleted", [][]func(context.Context, *table.DB) error{{save(lamp), remove}}, []string{`thing-deleted t1 "lamp" 0`}},
-		{"undeleted", [][]func(context.Context, *table.DB) error{{save(lamp)}, {remove}, {save(lamp)}},
-			[]string{`thing-created t1 "lamp" 0`, `thing-deleted t1 "lamp" 0`, `thing-undeleted t1 "lamp" 0`}},
-		{"root removed from the table", [][]func(context.Context, *table.DB) error{{save(lamp), add(bulb)}, {erase}, {add(shade)}},
-			[]string{`thing-created t1 "lamp" 1`, `thing-deleted t1 "lamp" 1`}},
-		{"a part removed from the table", [][]func(context.Context, *table.DB) error{{save(lamp)}, {add(bulb)}, {strip}},
-			[]string{`thing-created t1 "lamp" 0`, `thing-updated t1 "lamp" 1`, `thing-updated t1 "lamp" 0`}},
+		{
+			"undeleted",
+			[][]func(context.Context, *table.DB) error{{save(lamp)}, {remove}, {save(lamp)}},
+			[]string{`thing-created t1 "lamp" 0`, `thing-deleted t1 "lamp" 0`, `thing-undeleted t1 "lamp" 0`},
+		},
+		{
+			"root removed from the table",
+			[][]func(context.Context, *table.DB) error{{save(lamp), add(bulb)}, {erase}, {add(shade)}},
+			[]string{`thing-created t1 "lamp" 1`, `thing-deleted t1 "lamp" 1`},
+		},
+		{
+			"a part removed from the table",
+			[][]func(context.Context, *table.DB) error{{save(lamp)}, {add(bulb)}, {strip}},
+			[]string{`thing-created t1 "lamp" 0`, `thing-updated t1 "lamp" 1`, `thing-updated t1 "lamp" 0`},
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
