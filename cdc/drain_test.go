@@ -36,14 +36,14 @@ func TestDrainDiscovers(t *testing.T) {
 				var mu sync.Mutex
 				begun, pages, done := time.Now(), 0, false
 				f.after = func(call, _ string) {
-					if call == "DescribeStream" {
-						time.Sleep(time.Second)
-					}
 					mu.Lock()
-					defer mu.Unlock()
 					if call == "DescribeStream" {
 						pages++
+						mu.Unlock()
+						time.Sleep(time.Second)
+						mu.Lock()
 					}
+					defer mu.Unlock()
 					if lastOfDrain := pages == 4; !done && (!late && lastOfDrain || late && time.Since(begun) > 4500*time.Millisecond) {
 						done = true
 						split(f)
