@@ -19,7 +19,7 @@ import (
 func TestIntercept(t *testing.T) {
 	t.Parallel()
 	var mode atomic.Value
-	mode.Store("")
+	mode.Store("fine")
 	lost := errors.New("the connection is lost")
 	db := open(t, &embedded.Options{Intercept: func(_ context.Context, operation string, input any, next func() error) error {
 		in, ok := input.(*dynamodb.PutItemInput)
@@ -42,7 +42,7 @@ func TestIntercept(t *testing.T) {
 		_, err := db.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: new("rows"), Item: item{"pk": s(m), "sk": s("1")}})
 		return err
 	}
-	require.NoError(t, write(""))
+	require.NoError(t, write("fine"))
 	var throttled *types.ProvisionedThroughputExceededException
 	require.ErrorAs(t, write("throttle"), &throttled)
 	require.ErrorIs(t, write("lose the answer"), lost)

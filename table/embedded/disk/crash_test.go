@@ -149,6 +149,8 @@ func killed(t *testing.T, dir string, answered []int) {
 		if timer == nil { // the moment counts from the first write
 			after := time.Duration(50+rand.IntN(250)) * time.Millisecond
 			timer = time.AfterFunc(after, func() { _ = cmd.Process.Kill() })
+			_, err := disk.Open(dir, nil)
+			require.ErrorIs(t, err, disk.ErrLocked)
 		}
 		var w, n int
 		if _, err := fmt.Sscan(lines.Text(), &w, &n); err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/insideout-go/insideout/table/embedded"
 	"github.com/insideout-go/insideout/table/embedded/internal/kv"
@@ -46,8 +47,7 @@ func openStore(path string, lock *pebble.Lock, opts *embedded.Options) (s *store
 		}
 	}
 	s = &store{lock: lock, sync: !opts.NoSync}
-	defer s.recovered(&err)
-	if s.db, err = pebble.Open(path, s.options(lock, !fresh, opts.Logger)); err != nil {
+	if err := s.open(vfs.Default, path, !fresh, opts.Logger); err != nil {
 		return nil, fmt.Errorf("the database is damaged or cannot be read: %w", err)
 	}
 	if fresh {
@@ -59,13 +59,19 @@ func openStore(path string, lock *pebble.Lock, opts *embedded.Options) (s *store
 	return s, nil
 }
 
-func (s *store) options(lock *pebble.Lock, exists bool, l *slog.Logger) *pebble.Options {
+func (s *store) open(fs vfs.FS, path string, exists bool, l *slog.Logger) (err error) {
+	defer s.recovered(&err)
+	o := s.options(l)
+	o.FS, o.Lock, o.ErrorIfNotExists = fs, s.lock, exists
+	s.db, err = pebble.Open(path, o)
+	return err
+}
+
+func (s *store) options(l *slog.Logger) *pebble.Options {
 	if l == nil {
 		l = slog.New(slog.DiscardHandler)
 	}
 	o := &pebble.Options{
-		Lock:               lock,
-		ErrorIfNotExists:   exists,
 		FormatMajorVersion: pebble.FormatWALSyncChunks,
 		CacheSize:          cacheSize,
 		MemTableSize:       writeBuffer,
@@ -277,7 +283,11 @@ func (s *store) Close() (err error) {
 		return nil
 	}
 	defer s.recovered(&err)
-	return errors.Join(s.db.Close(), s.lock.Close())
+	err = s.db.Close()
+	if s.lock != nil {
+		err = errors.Join(err, s.lock.Close())
+	}
+	return err
 }
 
 type snapshot struct {
