@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -24,10 +25,14 @@ type reluctant struct {
 	table.Client
 	takes int
 	fault error
+
+	mu    sync.Mutex // Batch sends several requests at a time
 	sizes []int
 }
 
 func (r *reluctant) BatchWriteItem(ctx context.Context, in *dynamodb.BatchWriteItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.BatchWriteItemOutput, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	out := &dynamodb.BatchWriteItemOutput{UnprocessedItems: map[string][]types.WriteRequest{}}
 	for name, writes := range in.RequestItems {
 		r.sizes = append(r.sizes, len(writes))
@@ -64,6 +69,8 @@ func TestBatchSendsAgainWhatWasNotProcessed(t *testing.T) {
 	require.NoError(t, db.Batch(t.Context(), puts(4)...))
 	require.Len(t, collect(t, whole, Lines.Of("42")), 4)
 	require.Equal(t, []int{4, 3, 2, 1}, client.sizes)
+	require.NoError(t, db.Batch(t.Context(), puts(130)...))
+	require.Len(t, collect(t, whole, Lines.Of("42")), 130)
 
 	last := append(puts(2), Lines.Put(Line{"42", 0, "last", 0}))
 	require.NoError(t, whole.Batch(t.Context(), last...))

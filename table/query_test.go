@@ -219,3 +219,19 @@ func TestQueriesRefuse(t *testing.T) {
 	require.ErrorContains(t, second(Orders.Get(ctx, db, table.Of("1", 2))), "order is a node")
 	require.ErrorContains(t, second(Orders.Get(ctx, db, strings.Repeat("x", 2049))), "2049 bytes, and DynamoDB takes 2048")
 }
+
+// FuzzCursor: no text is a cursor but one that the DB made.
+func FuzzCursor(f *testing.F) {
+	db, err := table.Open(nobody{}, "table", &table.Options{CursorKeys: [][]byte{make([]byte, 32)}})
+	require.NoError(f, err)
+	for _, seed := range []string{"AQ", "AWZoejaqAAAAAAAAAAAAAAAA", "no cursor!", strings.Repeat("A", 100)} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, cursor string) {
+		if cursor == "" { // the beginning
+			return
+		}
+		_, err := Lines.Of("1").Page(t.Context(), db, table.After(cursor))
+		require.ErrorIs(t, err, table.ErrCursor)
+	})
+}
