@@ -68,18 +68,21 @@ func TestReshard(t *testing.T) {
 		d := firstStream(t, db)
 		require.Len(t, d.Shards, 5)
 		open := 0
-		last := map[string]string{}
+		last, ends := map[string]string{}, map[string]string{}
 		for _, sh := range d.Shards { // parents stand before their children
 			for _, r := range drain(t, db, d.StreamArn, sh.ShardId) {
 				pk := r.Dynamodb.Keys["pk"].(*streams.AttributeValueMemberS).Value
 				require.Less(t, last[pk], *r.Dynamodb.SequenceNumber)
 				last[pk] = *r.Dynamodb.SequenceNumber
 			}
-			if sh.SequenceNumberRange.EndingSequenceNumber == nil {
+			if end := sh.SequenceNumberRange.EndingSequenceNumber; end == nil {
 				open++
+			} else {
+				ends[*sh.ShardId] = *end
 			}
 			if sh.ParentShardId != nil {
-				require.Contains(t, shardIDs(d), *sh.ParentShardId)
+				require.Contains(t, ends, *sh.ParentShardId)
+				require.Greater(t, *sh.SequenceNumberRange.StartingSequenceNumber, ends[*sh.ParentShardId])
 			}
 		}
 		require.Equal(t, 2, open)
@@ -88,14 +91,6 @@ func TestReshard(t *testing.T) {
 		require.ErrorContains(t, db.Reshard(t.Context(), "rows", 0), "children")
 		require.ErrorContains(t, db.Reshard(t.Context(), "none", 1), "not found")
 	})
-}
-
-func shardIDs(d *streams.StreamDescription) []string {
-	var ids []string
-	for _, sh := range d.Shards {
-		ids = append(ids, *sh.ShardId)
-	}
-	return ids
 }
 
 // drain reads a shard until it ends or has nothing more.

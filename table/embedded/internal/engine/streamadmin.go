@@ -247,15 +247,16 @@ func (e *Engine) reshard(s *stream, children uint64) error {
 		}
 		parent.end(at)
 		parents = append(parents, parent)
+		last := max(parent.last, parent.meta.Start) // the number at which the parent ends
 		width := uint64(parent.meta.To) - uint64(parent.meta.From) + 1
 		for i := range min(children, width) {
 			no := uint32(len(s.shards))
 			m := shardMeta{
-				No: no, ID: shardID(at, no), Parent: parent.meta.ID, Start: parent.last + 1, Last: parent.last,
+				No: no, ID: shardID(at, no), Parent: parent.meta.ID, Start: last + 1, Last: last,
 				From: parent.meta.From + uint32(i*width/children),
 				To:   parent.meta.From + uint32((i+1)*width/children-1),
 			}
-			s.shards = append(s.shards, &shard{stream: s, meta: m, last: parent.last})
+			s.shards = append(s.shards, &shard{stream: s, meta: m, last: last})
 		}
 	}
 	var b kv.Batch
