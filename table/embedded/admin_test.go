@@ -315,3 +315,30 @@ func TestUnknownOperations(t *testing.T) {
 	_, err = db.CreateTable(t.Context(), nil)
 	require.ErrorContains(t, err, "ValidationException")
 }
+
+func TestItemCollections(t *testing.T) {
+	t.Parallel()
+	db := open(t, nil)
+	create(t, db, indexed("rows"))
+	var requests []types.WriteRequest
+	for _, pk := range []string{"a", "a", "b"} {
+		requests = append(requests, types.WriteRequest{PutRequest: &types.PutRequest{
+			Item: item{"pk": s(pk), "sk": s(fmt.Sprint(len(requests)))},
+		}})
+	}
+	out, err := db.BatchWriteItem(t.Context(), &dynamodb.BatchWriteItemInput{
+		RequestItems:                map[string][]types.WriteRequest{"rows": requests},
+		ReturnItemCollectionMetrics: types.ReturnItemCollectionMetricsSize,
+	})
+	require.NoError(t, err)
+	metrics := func(pk string) types.ItemCollectionMetrics {
+		return types.ItemCollectionMetrics{ItemCollectionKey: item{"pk": s(pk)}, SizeEstimateRangeGB: []float64{0, 1}}
+	}
+	require.Equal(t, map[string][]types.ItemCollectionMetrics{"rows": {metrics("a"), metrics("b")}}, out.ItemCollectionMetrics)
+	one, err := db.DeleteItem(t.Context(), &dynamodb.DeleteItemInput{
+		TableName: new("rows"), Key: item{"pk": s("none"), "sk": s("1")},
+		ReturnItemCollectionMetrics: types.ReturnItemCollectionMetricsSize,
+	})
+	require.NoError(t, err)
+	require.Equal(t, new(metrics("none")), one.ItemCollectionMetrics)
+}

@@ -39,7 +39,10 @@ func (e *Engine) BatchWriteItem(ctx context.Context, in *dynamodb.BatchWriteItem
 	if err := e.write(ctx, actions, nil, nil); err != nil {
 		return nil, err
 	}
-	out := &dynamodb.BatchWriteItemOutput{UnprocessedItems: map[string][]types.WriteRequest{}}
+	out := &dynamodb.BatchWriteItemOutput{
+		UnprocessedItems:      map[string][]types.WriteRequest{},
+		ItemCollectionMetrics: collections(actions, in.ReturnItemCollectionMetrics),
+	}
 	out.ConsumedCapacity, err = usages(actions, in.ReturnConsumedCapacity, 1, nil)
 	return out, err
 }

@@ -168,15 +168,32 @@ func (a *action) collection(how types.ReturnItemCollectionMetrics) *types.ItemCo
 	if how != types.ReturnItemCollectionMetricsSize || !a.t.hasLocal() {
 		return nil
 	}
-	item := a.new.decoded
-	if item == nil {
-		item = a.old.decoded
+	return &types.ItemCollectionMetrics{
+		SizeEstimateRangeGB: []float64{0, 1},
+		ItemCollectionKey:   attr.ItemToSDK(attr.Item{a.t.keys.Hash[0].Name: a.key.partition}),
 	}
-	m := &types.ItemCollectionMetrics{SizeEstimateRangeGB: []float64{0, 1}}
-	if item != nil {
-		m.ItemCollectionKey = attr.ItemToSDK(keyOf(item, keySchema{Hash: a.t.keys.Hash}))
+}
+
+// collections renders the item collection metrics of several writes, by table.
+func collections(actions []*action, how types.ReturnItemCollectionMetrics) map[string][]types.ItemCollectionMetrics {
+	var all map[string][]types.ItemCollectionMetrics
+	seen := map[string]bool{}
+	for _, a := range actions {
+		m := a.collection(how)
+		if m == nil {
+			continue
+		}
+		id := a.t.meta.Name + "\x00" + a.key.partition.Text()
+		if seen[id] {
+			continue
+		}
+		seen[id] = true
+		if all == nil {
+			all = map[string][]types.ItemCollectionMetrics{}
+		}
+		all[a.t.meta.Name] = append(all[a.t.meta.Name], *m)
 	}
-	return m
+	return all
 }
 
 func (t *table) hasLocal() bool {

@@ -131,8 +131,9 @@ func appendKeys(dst []byte, keys []keyAttr, item attr.Item) ([]byte, error) {
 
 // rowKey is the place of a row.
 type rowKey struct {
-	bytes []byte
-	hash  uint32
+	bytes     []byte
+	hash      uint32
+	partition attr.Value
 }
 
 func (t *table) rowKey(item attr.Item) (rowKey, error) {
@@ -147,7 +148,7 @@ func (t *table) rowKey(item attr.Item) (rowKey, error) {
 	if b, err = appendKeys(b, t.keys.Range, item); err != nil {
 		return rowKey{}, err
 	}
-	return rowKey{b, hash}, nil
+	return rowKey{b, hash, item[t.keys.Hash[0].Name]}, nil
 }
 
 // entryKey returns the key of a row's entry in an index, whose attributes must

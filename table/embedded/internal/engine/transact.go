@@ -69,7 +69,7 @@ func (e *Engine) TransactWriteItems(ctx context.Context, in *dynamodb.TransactWr
 		}
 		return nil, err
 	}
-	out := &dynamodb.TransactWriteItemsOutput{}
+	out := &dynamodb.TransactWriteItemsOutput{ItemCollectionMetrics: collections(actions, in.ReturnItemCollectionMetrics)}
 	out.ConsumedCapacity, err = usages(actions, in.ReturnConsumedCapacity, 2, func(c *types.ConsumedCapacity, total float64) {
 		c.WriteCapacityUnits = &total
 	})
@@ -80,6 +80,7 @@ func checkTransactWrite(in *dynamodb.TransactWriteItemsInput) error {
 	var v violations
 	v.transactItems(in.TransactItems == nil, len(in.TransactItems))
 	v.capacity(in.ReturnConsumedCapacity)
+	oneOf(&v, "returnItemCollectionMetrics", in.ReturnItemCollectionMetrics, in.ReturnItemCollectionMetrics.Values())
 	if t := in.ClientRequestToken; t != nil && (len(*t) < 1 || len(*t) > maxTokenLength) {
 		v.add(*t, "clientRequestToken", "Member must have length between 1 and 36")
 	}

@@ -261,7 +261,7 @@ func (e *Engine) sweepTable(ctx context.Context, name string) (int, error) {
 func (t *table) expire(key []byte) *action {
 	seconds := int64(binary.BigEndian.Uint64(key[rowPrefixLen:]))
 	k := append(rowPrefix(t.meta.ID), key[expiryPrefixLen:]...)
-	a := &action{t: t, key: rowKey{k, binary.BigEndian.Uint32(k[rowPrefixLen:])}, expiry: true}
+	a := &action{t: t, key: rowKey{bytes: k, hash: binary.BigEndian.Uint32(k[rowPrefixLen:])}, expiry: true}
 	a.next = func(r *row) (attr.Item, error) {
 		item, err := r.item()
 		if err != nil {
