@@ -54,14 +54,23 @@ func said(t *testing.T, e insideout.Event) string {
 	return fmt.Sprintf("%s %s %q %d", e.Type, e.PartitionKey, v.Name, len(list))
 }
 
-func TestAggregate(t *testing.T) {
-	t.Parallel()
+// step changes the table.
+type step func(context.Context, *table.DB) error
+
+// aggregateCase is what is published of changes; those of each inner list are a batch.
+type aggregateCase struct {
+	name  string
+	steps [][]step
+	want  []string
+}
+
+func aggregateCases() []aggregateCase {
 	lamp := thing{ID: "t1", Name: "lamp"}
 	bulb, shade := part{ThingID: "t1", No: 1, Name: "bulb"}, part{ThingID: "t1", No: 2, Name: "shade"}
-	save := func(v thing) func(context.Context, *table.DB) error {
+	save := func(v thing) step {
 		return func(ctx context.Context, db *table.DB) error { return things.Save(ctx, db, v) }
 	}
-	add := func(v part) func(context.Context, *table.DB) error {
+	add := func(v part) step {
 		return func(ctx context.Context, db *table.DB) error { return parts.Save(ctx, db, v) }
 	}
 	remove := func(ctx context.Context, db *table.DB) error { return things.Delete(ctx, db, "t1") }
@@ -71,40 +80,41 @@ func TestAggregate(t *testing.T) {
 		return errors.Join(err, hardDelete(ctx, db, key.PK, key.SK))
 	}
 	erase := func(ctx context.Context, db *table.DB) error { return hardDelete(ctx, db, "t1", "thing") }
-	for _, c := range []struct {
-		name  string
-		steps [][]func(context.Context, *table.DB) error // each step is a batch
-		want  []string
-	}{
-		{"one event a batch", [][]func(context.Context, *table.DB) error{{save(lamp), add(bulb), add(shade)}}, []string{`thing-created t1 "lamp" 2`}},
-		{"no root yet", [][]func(context.Context, *table.DB) error{{add(bulb)}, {save(lamp)}}, []string{`thing-created t1 "lamp" 1`}},
+	return []aggregateCase{
+		{"one event a batch", [][]step{{save(lamp), add(bulb), add(shade)}}, []string{`thing-created t1 "lamp" 2`}},
+		{"no root yet", [][]step{{add(bulb)}, {save(lamp)}}, []string{`thing-created t1 "lamp" 1`}},
 		{
 			"a part changes",
-			[][]func(context.Context, *table.DB) error{{save(lamp)}, {add(bulb)}, {drop}},
+			[][]step{{save(lamp)}, {add(bulb)}, {drop}},
 			[]string{`thing-created t1 "lamp" 0`, `thing-updated t1 "lamp" 1`, `thing-updated t1 "lamp" 0`},
 		},
 		{
 			"deleted once",
-			[][]func(context.Context, *table.DB) error{{save(lamp), add(bulb)}, {remove}, {add(shade)}, {drop}},
+			[][]step{{save(lamp), add(bulb)}, {remove}, {add(shade)}, {drop}},
 			[]string{`thing-created t1 "lamp" 1`, `thing-deleted t1 "lamp" 1`},
 		},
-		{"created and deleted", [][]func(context.Context, *table.DB) error{{save(lamp), remove}}, []string{`thing-deleted t1 "lamp" 0`}},
+		{"created and deleted", [][]step{{save(lamp), remove}}, []string{`thing-deleted t1 "lamp" 0`}},
 		{
 			"undeleted",
-			[][]func(context.Context, *table.DB) error{{save(lamp)}, {remove}, {save(lamp)}},
+			[][]step{{save(lamp)}, {remove}, {save(lamp)}},
 			[]string{`thing-created t1 "lamp" 0`, `thing-deleted t1 "lamp" 0`, `thing-undeleted t1 "lamp" 0`},
 		},
 		{
 			"root removed from the table",
-			[][]func(context.Context, *table.DB) error{{save(lamp), add(bulb)}, {erase}, {add(shade)}},
+			[][]step{{save(lamp), add(bulb)}, {erase}, {add(shade)}},
 			[]string{`thing-created t1 "lamp" 1`, `thing-deleted t1 "lamp" 1`},
 		},
 		{
 			"a part removed from the table",
-			[][]func(context.Context, *table.DB) error{{save(lamp)}, {add(bulb)}, {strip}},
+			[][]step{{save(lamp)}, {add(bulb)}, {strip}},
 			[]string{`thing-created t1 "lamp" 0`, `thing-updated t1 "lamp" 1`, `thing-updated t1 "lamp" 0`},
 		},
-	} {
+	}
+}
+
+func TestAggregate(t *testing.T) {
+	t.Parallel()
+	for _, c := range aggregateCases() {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			engine, db := newTable(t, nil)

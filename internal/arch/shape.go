@@ -123,6 +123,11 @@ func PackageComments(packages []Package) []string {
 	return faults
 }
 
+// larger are packages that may have more exported names, each with its reason.
+var larger = map[string]int{
+	"table": 80, // every operator of conditions and changes is a function: Eq, Set, Append
+}
+
 // Sizes finds packages with more than [MaxExported] exported names.
 func Sizes(packages []Package) []string {
 	var faults []string
@@ -135,8 +140,8 @@ func Sizes(packages []Package) []string {
 				}
 			}
 		}
-		if n > MaxExported {
-			faults = append(faults, fmt.Sprintf("%v: has %d exported names, more than %d", p, n, MaxExported))
+		if limit := max(MaxExported, larger[fmt.Sprint(p)]); n > limit {
+			faults = append(faults, fmt.Sprintf("%v: has %d exported names, more than %d", p, n, limit))
 		}
 	}
 	return faults
