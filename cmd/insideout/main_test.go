@@ -107,8 +107,10 @@ func TestRefusals(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.rule, func(t *testing.T) {
 			t.Parallel()
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
 			var stdout, stderr bytes.Buffer
-			require.Equal(t, exitUsage, run(t.Context(), tt.args, &stdout, &stderr))
+			require.Equal(t, exitUsage, run(ctx, tt.args, &stdout, &stderr))
 			require.Empty(t, stdout.String())
 			require.Contains(t, stderr.String(), tt.want)
 			require.Equal(t, 1, strings.Count(stderr.String(), "\n"), stderr.String())

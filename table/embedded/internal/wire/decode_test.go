@@ -2,6 +2,7 @@ package wire_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -153,6 +154,21 @@ func TestMalformed(t *testing.T) {
 	}
 }
 
+// TestDepth holds that nesting is bounded, in members that nobody reads too.
+func TestDepth(t *testing.T) {
+	t.Parallel()
+	f := &fake{put: func(*dynamodb.PutItemInput) (*dynamodb.PutItemOutput, error) { return &dynamodb.PutItemOutput{}, nil }}
+	for depth, want := range map[int]int{32: 200, 100_000: 400} {
+		for _, body := range []string{
+			`{"Unknown":` + strings.Repeat("[", depth) + strings.Repeat("]", depth) + `}`,
+			`{"Item":{"a":` + strings.Repeat(`{"L":[`, depth) + strings.Repeat(`]}`, depth) + `}}`,
+		} {
+			status, _ := call(t, f, "PutItem", body)
+			require.Equal(t, want, status, "%d %.30s", depth, body)
+		}
+	}
+}
+
 func TestSurrogates(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
@@ -179,11 +195,13 @@ func TestSeveralTypesInOneValue(t *testing.T) {
 
 func TestCountOfZeroIsSent(t *testing.T) {
 	t.Parallel()
-	f := &fake{query: func(*dynamodb.QueryInput) (*dynamodb.QueryOutput, error) {
-		return &dynamodb.QueryOutput{Items: []map[string]types.AttributeValue{}, ScannedCount: 3}, nil
-	}}
-	_, body := call(t, f, "Query", `{}`)
-	require.JSONEq(t, `{"Items":[],"Count":0,"ScannedCount":3}`, body)
+	for _, scanned := range []int32{0, 3} {
+		f := &fake{query: func(*dynamodb.QueryInput) (*dynamodb.QueryOutput, error) {
+			return &dynamodb.QueryOutput{Items: []map[string]types.AttributeValue{}, ScannedCount: scanned}, nil
+		}}
+		_, body := call(t, f, "Query", `{}`)
+		require.JSONEq(t, fmt.Sprintf(`{"Items":[],"Count":0,"ScannedCount":%d}`, scanned), body)
+	}
 }
 
 func TestEncodesAwkwardText(t *testing.T) {

@@ -69,6 +69,17 @@ func TestProtocolFaults(t *testing.T) {
 	}
 }
 
+func TestPresignedRequestNeedsNoHeader(t *testing.T) {
+	t.Parallel()
+	r := request("PutItem", `{}`)
+	r.Header.Del("Authorization")
+	r.URL.RawQuery = "X-Amz-Algorithm=AWS4-HMAC-SHA256"
+	f := &fake{put: func(*dynamodb.PutItemInput) (*dynamodb.PutItemOutput, error) { return &dynamodb.PutItemOutput{}, nil }}
+	require.Equal(t, 200, serve(t, wire.New(f, nil), r).Code)
+	r.Header.Set("Authorization", "AWS4-")
+	require.Equal(t, 400, serve(t, wire.New(f, nil), r).Code)
+}
+
 func TestHealth(t *testing.T) {
 	t.Parallel()
 	w := serve(t, wire.New(&fake{}, &wire.Options{Region: "eu-west-1"}), httptest.NewRequest(http.MethodGet, "/", nil))

@@ -126,7 +126,6 @@ func compileSlice(t reflect.Type, p place) decodeFunc {
 			n := v.Len()
 			v.Grow(1)
 			v.SetLen(n + 1)
-			v.Index(n).SetZero()
 			return inner(d, v.Index(n))
 		})
 	}

@@ -10,9 +10,10 @@ import (
 	"unicode/utf8"
 )
 
-// maxDepth bounds the nesting of a document: 32 levels of attribute values
-// are 64 of JSON, plus the request around them.
-const maxDepth = 128
+// maxDepth bounds the nesting of a document. 32 levels of attribute values are
+// 64 of JSON; somewhat more is left to the backend, which has the right error
+// for it.
+const maxDepth = 1000
 
 // decoder reads one JSON document. Strings without escapes share the memory
 // of the document.
