@@ -114,6 +114,7 @@ func TestDeleteIndexAndTable(t *testing.T) {
 	db = reopen(db)
 	require.Equal(t, 1, indexCount(t, db, "rows", "byX"))
 	require.EqualValues(t, 1, *describe(t, db, "rows").ItemCount)
+	require.EqualValues(t, 1, *describe(t, db, "rows").GlobalSecondaryIndexes[0].ItemCount)
 
 	_, err = db.UpdateTable(t.Context(), &dynamodb.UpdateTableInput{
 		TableName: new("rows"),

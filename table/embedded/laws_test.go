@@ -207,8 +207,20 @@ func (w *world) compare(t *rapid.T) {
 		slices.Reverse(sorted)
 		require.Equal(t, sorted, names(w.query(t, "byGL", "g", g, limit, false)))
 	}
-	require.Len(t, w.scan(t, new("byL"), limit), len(slices.DeleteFunc(slices.Collect(maps.Values(w.rows)),
-		func(it item) bool { return it["l"] == nil })))
+	with := func(names ...string) int {
+		return len(slices.DeleteFunc(slices.Collect(maps.Values(w.rows)), func(it item) bool {
+			return slices.ContainsFunc(names, func(name string) bool { return it[name] == nil })
+		}))
+	}
+	require.Len(t, w.scan(t, new("byL"), limit), with("l"))
+	d, err := w.db.DescribeTable(context.Background(), &dynamodb.DescribeTableInput{TableName: &w.table})
+	require.NoError(t, err)
+	require.EqualValues(t, len(w.rows), *d.Table.ItemCount)
+	require.Equal(t, len(w.rows) == 0, *d.Table.TableSizeBytes == 0)
+	require.EqualValues(t, with("l"), *d.Table.LocalSecondaryIndexes[0].ItemCount)
+	require.EqualValues(t, with("g"), *d.Table.GlobalSecondaryIndexes[0].ItemCount)
+	require.EqualValues(t, with("g", "l"), *d.Table.GlobalSecondaryIndexes[1].ItemCount)
+	require.Equal(t, with("g", "l") == 0, *d.Table.GlobalSecondaryIndexes[1].IndexSizeBytes == 0)
 }
 
 func names(items []item) []string {

@@ -119,6 +119,14 @@ func TestCrash(t *testing.T) {
 			}
 			answered[w] = got
 		}
+		for range 2 { // counted after the crash, and remembered after a clean stop
+			d, err := db.DescribeTable(t.Context(), &dynamodb.DescribeTableInput{TableName: new("rows")})
+			require.NoError(t, err)
+			require.EqualValues(t, 3*crashWriters, *d.Table.ItemCount)
+			require.NoError(t, db.Close())
+			db, err = disk.Open(dir, nil)
+			require.NoError(t, err)
+		}
 		require.NoError(t, db.Close())
 	}
 }

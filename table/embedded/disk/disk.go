@@ -147,7 +147,7 @@ func complete(path string) error {
 	if err := os.Rename(filepath.Join(path, creationFile), filepath.Join(path, versionFile)); err != nil {
 		return err
 	}
-	d, err := os.Open(path)
+	d, err := vfs.Default.OpenDir(path)
 	if err != nil {
 		return err
 	}

@@ -12,7 +12,12 @@ func (e *Engine) saveCounts() error {
 	c := itemCounts{Version: metaVersion, Tables: map[uint32]count{}}
 	for _, t := range e.tables {
 		if t.counted.Load() {
-			c.Tables[t.meta.ID] = count{t.items.Load(), t.bytes.Load()}
+			n := t.counter.get()
+			n.Indexes = make(map[uint32]count, len(t.counters))
+			for id, x := range t.counters {
+				n.Indexes[id] = x.get()
+			}
+			c.Tables[t.meta.ID] = n
 		}
 	}
 	var b kv.Batch
@@ -35,8 +40,10 @@ func (e *Engine) loadCounts() error {
 	}
 	for _, t := range e.tables {
 		if n, ok := c.Tables[t.meta.ID]; ok {
-			t.items.Store(n.Items)
-			t.bytes.Store(n.Bytes)
+			t.counter.set(n)
+			for id, x := range t.counters {
+				x.set(n.Indexes[id])
+			}
 			t.counted.Store(true)
 		}
 	}
@@ -45,9 +52,8 @@ func (e *Engine) loadCounts() error {
 	return e.applyDurably(&b)
 }
 
-// recount counts the rows of a table whose counts a crash has lost. Writes that
-// happen meanwhile are counted by their own difference: the counters start at
-// what has changed since the start.
+// recount counts the rows and entries of a table whose counts a crash has lost.
+// Writes that happen meanwhile count by their own difference.
 func (e *Engine) recount(t *table) error {
 	if t.counted.Load() {
 		return nil
@@ -57,30 +63,49 @@ func (e *Engine) recount(t *table) error {
 	if t.counted.Load() {
 		return nil
 	}
-	for i := range e.stripes {
-		e.stripes[i].mu.Lock()
-	}
-	snap, err := e.store.Snapshot()
-	t.items.Store(0)
-	t.bytes.Store(0)
-	for i := range e.stripes {
-		e.stripes[i].mu.Unlock()
-	}
+	snap, err := e.zeroCounts(t)
 	if err != nil {
 		return internal(err)
 	}
 	defer snap.Close()
-	lo, hi := prefixRange(rowPrefix(t.meta.ID))
-	var c count
-	for p, err := range snap.Iterate(lo, hi, false) {
-		if err != nil {
-			return internal(err)
-		}
-		r := row{raw: p.Value}
-		c.Items++
-		c.Bytes += int64(r.size())
+	n, err := countRange(snap, rowPrefix(t.meta.ID))
+	if err != nil {
+		return err
 	}
-	t.count(c.Items, c.Bytes)
+	t.counter.add(n.Items, n.Bytes)
+	for _, x := range t.indexes {
+		if n, err = countRange(snap, oneIndexPrefix(t.meta.ID, x.ID)); err != nil {
+			return err
+		}
+		x.counter.add(n.Items, n.Bytes)
+	}
 	t.counted.Store(true)
 	return nil
+}
+
+// zeroCounts takes a snapshot and sets the counts to zero at one moment.
+func (e *Engine) zeroCounts(t *table) (kv.Snapshot, error) {
+	for i := range e.stripes {
+		e.stripes[i].mu.Lock()
+		defer e.stripes[i].mu.Unlock()
+	}
+	t.counter.set(count{})
+	for _, x := range t.indexes {
+		x.counter.set(count{})
+	}
+	return e.store.Snapshot()
+}
+
+func countRange(r kv.Reader, prefix []byte) (count, error) {
+	var n count
+	lo, hi := prefixRange(prefix)
+	for p, err := range r.Iterate(lo, hi, false) {
+		if err != nil {
+			return count{}, internal(err)
+		}
+		one := row{raw: p.Value}
+		n.Items++
+		n.Bytes += int64(one.size())
+	}
+	return n, nil
 }

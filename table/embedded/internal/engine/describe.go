@@ -36,8 +36,8 @@ func (t *table) describe() *types.TableDescription {
 		TableStatus:               types.TableStatusActive,
 		CreationDateTime:          new(m.Created),
 		KeySchema:                 describeKeys(m.Hash, m.Range),
-		ItemCount:                 new(t.items.Load()),
-		TableSizeBytes:            new(t.bytes.Load()),
+		ItemCount:                 new(t.counter.items.Load()),
+		TableSizeBytes:            new(t.counter.bytes.Load()),
 		ProvisionedThroughput:     describeThroughput(m.Throughput),
 		DeletionProtectionEnabled: new(m.DeletionProtection),
 	}
@@ -74,13 +74,13 @@ func (t *table) describeIndexes(d *types.TableDescription) {
 		if x.Local {
 			d.LocalSecondaryIndexes = append(d.LocalSecondaryIndexes, types.LocalSecondaryIndexDescription{
 				IndexName: new(x.Name), IndexArn: &arn, KeySchema: describeKeys(x.Hash, x.Range), Projection: p,
-				ItemCount: new(int64(0)), IndexSizeBytes: new(int64(0)),
+				ItemCount: new(x.counter.items.Load()), IndexSizeBytes: new(x.counter.bytes.Load()),
 			})
 			continue
 		}
 		g := types.GlobalSecondaryIndexDescription{
 			IndexName: new(x.Name), IndexArn: &arn, KeySchema: describeKeys(x.Hash, x.Range), Projection: p,
-			ItemCount: new(int64(0)), IndexSizeBytes: new(int64(0)), IndexStatus: types.IndexStatusActive,
+			ItemCount: new(x.counter.items.Load()), IndexSizeBytes: new(x.counter.bytes.Load()), IndexStatus: types.IndexStatusActive,
 			ProvisionedThroughput: describeThroughput(x.Throughput),
 		}
 		if x.Creating {

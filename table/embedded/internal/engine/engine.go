@@ -115,7 +115,7 @@ func (e *Engine) enter(ctx context.Context) error {
 
 func (e *Engine) leave() { e.life.RUnlock() }
 
-// load reads the descriptions and finishes what a stop has interrupted.
+// load reads the descriptions and goes on with what a stop has interrupted.
 func (e *Engine) load() error {
 	if data, ok, err := e.store.Get(counterKey); err != nil {
 		return fmt.Errorf("embedded: read: %w", err)
@@ -130,12 +130,14 @@ func (e *Engine) load() error {
 	if err := e.loadTables(); err != nil {
 		return err
 	}
-	return e.loadCounts()
+	if err := e.loadCounts(); err != nil {
+		return err
+	}
+	return e.resume()
 }
 
 func (e *Engine) loadTables() error {
 	lo, hi := prefixRange(tableMetaPrefix())
-	var resume []*table
 	for p, err := range e.store.Iterate(lo, hi, false) {
 		if err != nil {
 			return fmt.Errorf("embedded: read: %w", err)
@@ -149,9 +151,13 @@ func (e *Engine) loadTables() error {
 		if m.Stream != 0 {
 			t.stream = e.streamByID(m.Stream)
 		}
-		resume = append(resume, t)
 	}
-	for _, t := range resume {
+	return nil
+}
+
+// resume finishes what a stop has interrupted, and starts the background work.
+func (e *Engine) resume() error {
+	for _, t := range e.tables {
 		if err := e.finishBackfills(t); err != nil {
 			return err
 		}

@@ -104,8 +104,9 @@ type itemCounts struct {
 }
 
 type count struct {
-	Items int64 `json:"items"`
-	Bytes int64 `json:"bytes"`
+	Items   int64            `json:"items"`
+	Bytes   int64            `json:"bytes"`
+	Indexes map[uint32]count `json:"indexes,omitempty"`
 }
 
 func putJSON(b *kv.Batch, key []byte, v any) error {

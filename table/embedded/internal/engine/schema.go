@@ -73,14 +73,31 @@ type table struct {
 	indexes []*index
 	stream  *stream // nil: off
 
-	items, bytes atomic.Int64
-	counted      atomic.Bool
+	counter  counter
+	counters map[uint32]*counter // of the indexes, by their numbers
+	counted  atomic.Bool
 }
+
+// counter is a number of items and their size.
+type counter struct{ items, bytes atomic.Int64 }
+
+func (c *counter) add(items, bytes int64) {
+	c.items.Add(items)
+	c.bytes.Add(bytes)
+}
+
+func (c *counter) set(n count) {
+	c.items.Store(n.Items)
+	c.bytes.Store(n.Bytes)
+}
+
+func (c *counter) get() count { return count{Items: c.items.Load(), Bytes: c.bytes.Load()} }
 
 type index struct {
 	indexMeta
 	keys    keySchema
 	project map[string]struct{} // nil: everything
+	counter *counter
 }
 
 func (t *table) index(name string) *index {
@@ -105,9 +122,15 @@ func (t *table) rebuild() {
 		kinds[a.Name] = keyKind(a.Type)
 	}
 	t.keys = newKeySchema(t.meta.Hash, t.meta.Range, kinds)
-	t.indexes = nil
+	before := t.counters
+	t.indexes, t.counters = nil, map[uint32]*counter{}
 	for _, m := range t.meta.Indexes {
-		t.indexes = append(t.indexes, newIndex(m, t.keys, kinds))
+		x := newIndex(m, t.keys, kinds)
+		if x.counter = before[m.ID]; x.counter == nil {
+			x.counter = &counter{}
+		}
+		t.counters[m.ID] = x.counter
+		t.indexes = append(t.indexes, x)
 	}
 }
 
@@ -177,12 +200,6 @@ func keyOf(item attr.Item, schemas ...keySchema) attr.Item {
 
 func tableARN(region, name string) string {
 	return "arn:aws:dynamodb:" + region + ":" + account + ":table/" + name
-}
-
-// tableCounters adds to the table's item count and size.
-func (t *table) count(items, bytes int64) {
-	t.items.Add(items)
-	t.bytes.Add(bytes)
 }
 
 func sortedNames[V any](m map[string]V) []string {

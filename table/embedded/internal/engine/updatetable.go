@@ -298,7 +298,8 @@ func (e *Engine) finishBackfills(t *table) error {
 // backfill writes the entries of an index. Rows whose key attributes are
 // missing or of another type have none.
 func (e *Engine) backfill(t *table, x *index) error {
-	return e.eachRow(t, func(b *kv.Batch, key []byte, item attr.Item, r row) error {
+	var n count
+	err := e.eachRow(t, func(b *kv.Batch, key []byte, item attr.Item, r row) error {
 		if !x.keys.in(item) {
 			return nil
 		}
@@ -306,13 +307,14 @@ func (e *Engine) backfill(t *table, x *index) error {
 		if err != nil {
 			return err
 		}
-		entry := r
-		if x.project != nil {
-			entry = newRow(x.projected(item))
-		}
+		entry := x.entry(item, r)
 		b.Set(k, entry.raw)
+		n.Items++
+		n.Bytes += int64(entry.size())
 		return nil
 	})
+	x.counter.set(n)
+	return err
 }
 
 // eachRow calls a function for every row of a table and applies what it

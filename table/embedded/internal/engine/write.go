@@ -26,6 +26,13 @@ type action struct {
 	sparse bool // an update that does not create a row
 
 	old, new row
+	moved    []movement
+}
+
+// movement is what an action does to the counts of an index.
+type movement struct {
+	x            *index
+	items, bytes int64
 }
 
 // conditionFailed is why an action did not happen.
@@ -223,35 +230,57 @@ func (a *action) stage(b *kv.Batch) error {
 }
 
 func (a *action) stageIndex(b *kv.Batch, x *index, old, item attr.Item) error {
-	var oldKey, newKey []byte
-	var err error
-	if old != nil && x.keys.in(old) {
-		if oldKey, err = a.t.entryKey(x, old); err != nil {
-			return err
-		}
-	}
-	if item == nil || !x.keys.in(item) {
-		if oldKey != nil {
-			b.Delete(oldKey)
-		}
-		return nil
-	}
-	if newKey, err = a.t.entryKey(x, item); err != nil {
+	was, err := a.entry(x, old, a.old)
+	if err != nil {
 		return err
 	}
-	same := bytes.Equal(oldKey, newKey)
-	if oldKey != nil && !same {
-		b.Delete(oldKey)
+	is, err := a.entry(x, item, a.new)
+	if err != nil {
+		return err
 	}
-	entry := a.new
-	if x.project != nil {
-		entry = newRow(x.projected(item))
-		if same && attr.EqualItems(x.projected(old), entry.decoded) {
-			return nil
+	same := bytes.Equal(was.key, is.key)
+	if same && bytes.Equal(was.raw, is.raw) {
+		return nil
+	}
+	m := movement{x: x}
+	if was.exists() {
+		m.items, m.bytes = -1, -int64(was.size())
+		if !same {
+			b.Delete(was.key)
 		}
 	}
-	b.Set(newKey, entry.raw)
+	if is.exists() {
+		m.items, m.bytes = m.items+1, m.bytes+int64(is.size())
+		b.Set(is.key, is.raw)
+	}
+	a.moved = append(a.moved, m)
 	return nil
+}
+
+// entry is a row's entry in an index; it does not exist if the row does not or
+// lacks a key attribute.
+type entry struct {
+	row
+	key []byte
+}
+
+func (a *action) entry(x *index, item attr.Item, r row) (entry, error) {
+	if item == nil || !x.keys.in(item) {
+		return entry{}, nil
+	}
+	key, err := a.t.entryKey(x, item)
+	if err != nil {
+		return entry{}, err
+	}
+	return entry{x.entry(item, r), key}, nil
+}
+
+// entry returns what the index keeps of a row.
+func (x *index) entry(item attr.Item, r row) row {
+	if x.project == nil {
+		return r
+	}
+	return newRow(x.projected(item))
 }
 
 func (a *action) stageExpiry(b *kv.Batch, name string, old attr.Item) {
@@ -281,6 +310,9 @@ func (e *Engine) tally(actions []*action) {
 		if a.new.exists() {
 			items, size = items+1, size+int64(a.new.size())
 		}
-		a.t.count(items, size)
+		a.t.counter.add(items, size)
+		for _, m := range a.moved {
+			m.x.counter.add(m.items, m.bytes)
+		}
 	}
 }
