@@ -203,12 +203,24 @@ func TestAnnouncesHowToConnect(t *testing.T) {
 	}
 }
 
-func TestUnsafeBindIsAllowedOnRequest(t *testing.T) {
+func TestOtherAddressesNeedAFlag(t *testing.T) {
 	t.Parallel()
-	listener, err := listen(settings{addr: "0.0.0.0:0", unsafeBind: true})
-	require.NoError(t, err)
-	defer listener.Close()
-	require.Regexp(t, `^http://127\.0\.0\.1:\d+$`, endpoint(listener.Addr()))
+	for _, ip := range []string{"0.0.0.0", "::", "192.0.2.1", "2001:db8::1"} {
+		require.ErrorContains(t, reachable(settings{addr: ip}, net.ParseIP(ip)), "nobody is authenticated")
+		require.NoError(t, reachable(settings{addr: ip, unsafeBind: true}, net.ParseIP(ip)))
+	}
+	for _, ip := range []string{"127.0.0.1", "127.1.2.3", "::1"} {
+		require.NoError(t, reachable(settings{}, net.ParseIP(ip)))
+	}
+}
+
+func TestEndpointIsOneForThisMachine(t *testing.T) {
+	t.Parallel()
+	for ip, want := range map[string]string{
+		"0.0.0.0": "http://127.0.0.1:80", "::": "http://127.0.0.1:80", "::1": "http://[::1]:80", "192.0.2.1": "http://192.0.2.1:80",
+	} {
+		require.Equal(t, want, endpoint(&net.TCPAddr{IP: net.ParseIP(ip), Port: 80}))
+	}
 }
 
 func TestSignalsEndTheProgramCleanly(t *testing.T) {

@@ -104,8 +104,8 @@ func listen(s settings) (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("-addr %q is no address such as 127.0.0.1:8000: %w", s.addr, err)
 	}
-	if !s.unsafeBind && !addr.IP.IsLoopback() {
-		return nil, fmt.Errorf("-addr %q can be reached from other machines, and nobody is authenticated; -unsafe-bind allows it", s.addr)
+	if err := reachable(s, addr.IP); err != nil {
+		return nil, err
 	}
 	listener, err := net.ListenTCP("tcp", addr)
 	switch {
@@ -116,6 +116,14 @@ func listen(s settings) (net.Listener, error) {
 	default:
 		return listener, nil
 	}
+}
+
+// reachable refuses an address that others than this machine can reach.
+func reachable(s settings, ip net.IP) error {
+	if s.unsafeBind || ip.IsLoopback() {
+		return nil
+	}
+	return fmt.Errorf("-addr %q can be reached from other machines, and nobody is authenticated; -unsafe-bind allows it", s.addr)
 }
 
 func open(s settings, logger *slog.Logger) (*embedded.DB, error) {
