@@ -39,7 +39,7 @@ type Options struct {
 	// TTLInterval is the time between two removals of expired items. Negative:
 	// never. Default: one minute.
 	TTLInterval time.Duration
-	// NoSync answers writes before they are on the disk: about ten times as fast
+	// NoSync answers writes before they are on the disk: ten times as fast or more
 	// for a single writer, and a crash of the process or machine takes the last
 	// writes with it (never parts of one). Only package disk looks at it.
 	NoSync bool
