@@ -117,8 +117,10 @@ func (a *asked) finish() error {
 
 // fingerprint is all that decides which rows a query returns, and in which order.
 func (a *asked) fingerprint(model string) []byte {
-	texts := []string{*a.in.TableName, a.index.Name, model, *a.in.KeyConditionExpression, a.exclude,
-		strconv.FormatBool(a.desc), strconv.FormatBool(a.deleted)}
+	texts := []string{
+		*a.in.TableName, a.index.Name, model, *a.in.KeyConditionExpression, a.exclude,
+		strconv.FormatBool(a.desc), strconv.FormatBool(a.deleted),
+	}
 	if a.in.FilterExpression != nil {
 		texts = append(texts, *a.in.FilterExpression)
 	}

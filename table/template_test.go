@@ -50,8 +50,10 @@ func TestRowsOfTheTemplatesAreRead(t *testing.T) {
 		raw, ok := db.Dynamo()
 		require.True(t, ok)
 		for _, row := range []map[string]any{
-			{"pk": "5e1a", "sk": "thing", "discriminator": "thing", "timestamp": 1700000000000, "lastModifiedBy": "joe", "awsregion": "us-east-1",
-				"name": "one", "kind": "a", "data": "a|one", "unknown": 1},
+			{
+				"pk": "5e1a", "sk": "thing", "discriminator": "thing", "timestamp": 1700000000000, "lastModifiedBy": "joe", "awsregion": "us-east-1",
+				"name": "one", "kind": "a", "data": "a|one", "unknown": 1,
+			},
 			{"pk": "5e1a", "sk": "elements|1", "discriminator": "element", "timestamp": 1700000000001, "text": "first"},
 			{"pk": "5e1a", "sk": "elements|2", "discriminator": "element", "timestamp": 1700000000002, "text": "gone", "deleted": true},
 		} {
