@@ -20,6 +20,7 @@ type Bad struct {
 	Email    string                `dynamo:"email" seal:"contact"`
 	Hash     string                `dynamo:"h,hash"`
 	Odd      string                `dynamo:"odd,frobnicate"`
+	//lint:ignore U1000 an unexported field with a tag is one of the mistakes
 	hidden   string                `dynamo:"hidden"`
 	Nothing  struct{}              `dynamo:"nothing"`
 	Channel  chan int              `dynamo:"channel"`

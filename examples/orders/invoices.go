@@ -120,13 +120,13 @@ func parseLine(text string) (InvoiceLine, error) {
 		return InvoiceLine{}, err
 	}
 	if line.Quantity, err = strconv.ParseInt(row[3], 10, 64); err != nil {
-		return InvoiceLine{}, fmt.Errorf("Quantity %s is not an integer", excerpt(row[3]))
+		return InvoiceLine{}, fmt.Errorf("column Quantity: %s is not an integer", excerpt(row[3]))
 	}
 	if line.At, err = time.Parse("1/2/06 15:04", row[4]); err != nil {
-		return InvoiceLine{}, fmt.Errorf("InvoiceDate %s is not a date M/D/YY H:MM", excerpt(row[4]))
+		return InvoiceLine{}, fmt.Errorf("column InvoiceDate: %s is not a date M/D/YY H:MM", excerpt(row[4]))
 	}
 	if line.Price, err = ParseAmount(row[5]); err != nil {
-		return InvoiceLine{}, fmt.Errorf("UnitPrice %w", err)
+		return InvoiceLine{}, fmt.Errorf("column UnitPrice: %w", err)
 	}
 	return line, nil
 }
@@ -135,15 +135,15 @@ func (l InvoiceLine) checkTexts() error {
 	digits := strings.TrimLeftFunc(l.Invoice, func(r rune) bool { return r >= 'A' && r <= 'Z' })
 	switch {
 	case l.Invoice == "":
-		return errors.New("InvoiceNo is missing")
+		return errors.New("column InvoiceNo is empty")
 	case len(l.Invoice)-len(digits) > 1 || digits == "" || strings.Trim(digits, "0123456789") != "" || len(digits) > maxDigits:
-		return fmt.Errorf("InvoiceNo %s is not a number, or a letter and a number", excerpt(l.Invoice))
+		return fmt.Errorf("column InvoiceNo: %s is not a number, or a letter and a number", excerpt(l.Invoice))
 	case l.StockCode == "":
-		return errors.New("StockCode is missing")
+		return errors.New("column StockCode is empty")
 	case !isCode(l.StockCode):
-		return fmt.Errorf("StockCode %s is not a code", excerpt(l.StockCode))
+		return fmt.Errorf("column StockCode: %s is not a code", excerpt(l.StockCode))
 	case !isCode(l.Customer):
-		return fmt.Errorf("CustomerID %s is not a code", excerpt(l.Customer))
+		return fmt.Errorf("column CustomerID: %s is not a code", excerpt(l.Customer))
 	}
 	return nil
 }

@@ -60,7 +60,7 @@ func TestSampleIsTheDefaultInput(t *testing.T) {
 	require.Equal(t, hex.EncodeToString(digest[:]), r.summary.ViewDigest)
 	require.Equal(t, 47, r.summary.Invoices)
 	require.Equal(t, 3, r.summary.Credits)
-	require.Equal(t, []Reject{{Line: 106, Reason: `Quantity "two" is not an integer`}}, r.summary.Rejects)
+	require.Equal(t, []Reject{{Line: 106, Reason: `column Quantity: "two" is not an integer`}}, r.summary.Rejects)
 	require.Zero(t, r.summary.Faults)
 	require.Equal(t, r.summary.EventsPublished, r.summary.EventsDelivered)
 }
