@@ -12,14 +12,14 @@ import (
 
 // Bad has a mistake in nearly every field.
 type Bad struct {
-	ID       string                `dynamo:"id,omitemtpy"`
-	Name     string                `dynamo:"name"`
-	Again    string                `dynamo:"name"`
-	TTL      int64                 `dynamo:"ttl"`
-	Version  string                `dynamo:"_v_x"`
-	Email    string                `dynamo:"email" seal:"contact"`
-	Hash     string                `dynamo:"h,hash"`
-	Odd      string                `dynamo:"odd,frobnicate"`
+	ID      string `dynamo:"id,omitemtpy"`
+	Name    string `dynamo:"name"`
+	Again   string `dynamo:"name"`
+	TTL     int64  `dynamo:"ttl"`
+	Version string `dynamo:"_v_x"`
+	Email   string `dynamo:"email" seal:"contact"`
+	Hash    string `dynamo:"h,hash"`
+	Odd     string `dynamo:"odd,frobnicate"`
 	//lint:ignore U1000 an unexported field with a tag is one of the mistakes
 	hidden   string                `dynamo:"hidden"`
 	Nothing  struct{}              `dynamo:"nothing"`
