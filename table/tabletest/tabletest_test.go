@@ -15,6 +15,9 @@ import (
 // patience is short: the embedded engine does everything at once.
 const patience = 5 * time.Second
 
+// localPatience is longer: DynamoDB Local makes and drops indexes in seconds, on a busy machine in tens of them.
+const localPatience = 30 * time.Second
+
 func TestEmbedded(t *testing.T) {
 	t.Parallel()
 	tabletest.Run(t, func(t *testing.T) tabletest.Endpoint {
@@ -50,7 +53,7 @@ func TestEndpoint(t *testing.T) {
 	tabletest.Run(t, func(t *testing.T) tabletest.Endpoint {
 		endpoint := tabletest.Clients(url)
 		if isDynamoDBLocal(t, url) {
-			endpoint.Differs, endpoint.Patience = dynamoDBLocal(), patience
+			endpoint.Differs, endpoint.Patience = dynamoDBLocal(), localPatience
 		}
 		return endpoint
 	})
