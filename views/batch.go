@@ -23,6 +23,7 @@ type delivery struct {
 	id      string // of the record, where it is no event
 	at      time.Time
 	record  any // the source record as it was delivered; nil in process
+	origin
 }
 
 // json returns the event's JSON.
@@ -137,10 +138,11 @@ func (b *batch) put(m mutation) {
 	work.mutations = append(work.mutations, m)
 }
 
-// judge notes what becomes of an event that cannot be applied.
-func (b *batch) judge(source int, pipeline string, err error, v verdict) {
+// judge notes and returns what becomes of an event that cannot be applied.
+func (b *batch) judge(source int, pipeline string, err error, v verdict) verdict {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	v = b.settle(source, v)
 	switch v {
 	case skip:
 		b.stats.Skipped++
@@ -149,6 +151,7 @@ func (b *batch) judge(source int, pipeline string, err error, v verdict) {
 	default:
 		b.faults = append(b.faults, faultOf{source: source, pipeline: pipeline, err: err})
 	}
+	return v
 }
 
 // fail notes that the event must come again. The caller holds mu.
@@ -206,11 +209,10 @@ func (b *batch) writeLane(ctx context.Context, work *laneWork) {
 			work.done = true
 			return
 		}
-		if judgeWrite(err) == retry {
+		if b.judge(m.source, m.rule.name, err, judgeWrite(err)) == retry {
 			b.failAll(work.mutations[i:], err)
 			return
 		}
-		b.judge(m.source, m.rule.name, err, poison)
 	}
 }
 

@@ -25,5 +25,6 @@
 //
 // Nothing is lost. An event is applied, or reported as failed, or published as a fault event that carries it, and one
 // that cannot be applied does not hold up the others. A panic of a mapper is such an event. Whether an event is
-// delivered again or becomes a fault is for its mapper to say, with [Skip], [Retry] and [Poison].
+// delivered again or becomes a fault is for its mapper to say, with [Skip], [Retry] and [Poison]. What fails to be written for
+// a reason that may pass or not, such as a missing permission, is tried some times and then a fault; see [Options].
 package views

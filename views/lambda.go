@@ -18,6 +18,7 @@ func (l *Listener) HandleSQS(ctx context.Context, batch events.SQSEvent) (events
 	for i, m := range batch.Records {
 		deliveries[i] = decodeEvent([]byte(m.Body), m.MessageId)
 		deliveries[i].record, deliveries[i].at = m, millisOf(m.Attributes["SentTimestamp"])
+		deliveries[i].attempt, _ = strconv.Atoi(m.Attributes["ApproximateReceiveCount"])
 	}
 	failed := l.process(ctx, deliveries)
 	var response events.SQSEventResponse
@@ -52,6 +53,7 @@ func (l *Listener) HandleKinesis(ctx context.Context, batch events.KinesisEvent)
 	for i, r := range batch.Records {
 		deliveries[i] = decodeEvent(r.Kinesis.Data, r.EventID)
 		deliveries[i].record, deliveries[i].at = r, r.Kinesis.ApproximateArrivalTimestamp.Time
+		deliveries[i].origin = since(deliveries[i].at, l.opts.MaxAge)
 	}
 	failed := l.process(ctx, deliveries)
 	for i, r := range batch.Records {
@@ -68,7 +70,7 @@ func (l *Listener) HandleKinesis(ctx context.Context, batch events.KinesisEvent)
 // EventBridge deliver the event again.
 func (l *Listener) HandleEventBridge(ctx context.Context, event events.EventBridgeEvent) error {
 	d := decodeEvent(event.Detail, event.ID)
-	d.record, d.at = event, event.Time
+	d.record, d.at, d.origin = event, event.Time, since(event.Time, min(l.opts.MaxAge, directAge))
 	if failed := l.process(ctx, []delivery{d}); len(failed) > 0 {
 		return &BatchError{Errors: failed}
 	}

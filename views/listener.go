@@ -39,6 +39,16 @@ type Options struct {
 	// over all others until then, so it is a fault. Default: one hour.
 	MaxSkew time.Duration
 
+	// MaxAttempts is how often an event is delivered whose write fails for a reason that is neither known to pass nor
+	// known to be the event's fault, such as a missing permission, before it becomes a fault. A queue counts the
+	// deliveries; in process the listener does. Keep it below the maxReceiveCount of the queue. Default: 3.
+	MaxAttempts int
+
+	// MaxAge is the same for the records of a stream, which nobody counts: the age from which on such a record becomes a
+	// fault. Default: 15 minutes. For what EventBridge hands to the function it is two minutes at most, since Lambda
+	// gives such an event up after three.
+	MaxAge time.Duration
+
 	// OnBatch is called with the counts of each batch and must be safe for concurrent use. Default: nothing.
 	OnBatch func(Stats)
 }
@@ -106,6 +116,8 @@ type Listener struct {
 	routes  map[string][]*rule // by whole event type
 	rollups []*rollup
 
+	tried tried
+
 	mu    sync.Mutex
 	stats Stats
 }
@@ -134,13 +146,23 @@ func New(db *table.DB, parts ...Part) (*Listener, error) {
 	if err := errors.Join(faults...); err != nil {
 		return nil, err
 	}
-	if l.opts.Workers <= 0 {
-		l.opts.Workers = defaultWorkers
-	}
-	if l.opts.MaxSkew <= 0 {
-		l.opts.MaxSkew = defaultSkew
-	}
+	l.opts.setDefaults()
 	return l, nil
+}
+
+func (o *Options) setDefaults() {
+	if o.Workers <= 0 {
+		o.Workers = defaultWorkers
+	}
+	if o.MaxSkew <= 0 {
+		o.MaxSkew = defaultSkew
+	}
+	if o.MaxAttempts <= 0 {
+		o.MaxAttempts = defaultAttempts
+	}
+	if o.MaxAge <= 0 {
+		o.MaxAge = defaultAge
+	}
 }
 
 // Stats returns the counts of all batches that are done.
@@ -175,6 +197,7 @@ func (l *Listener) process(ctx context.Context, deliveries []delivery) map[int]e
 	b.write(ctx)
 	b.rollUp(ctx)
 	b.publishFaults(ctx)
+	l.tried.done(deliveries, b.failed)
 	b.stats.In, b.stats.Failed = int64(len(deliveries)), int64(len(b.failed))
 	l.mu.Lock()
 	l.stats.add(b.stats)

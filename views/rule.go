@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/insideout-go/insideout"
 	"github.com/insideout-go/insideout/idempotence"
@@ -168,7 +169,17 @@ func decodeAs[E any](d *delivery) (E, error) {
 		return e, err
 	}
 	if err := json.Unmarshal(raw, &e); err != nil {
-		return e, fmt.Errorf("views: the event does not fit %T: %w", e, err)
+		return e, fmt.Errorf("views: the event does not fit %T: %w", e, misfit(err))
 	}
 	return e, nil
+}
+
+// misfit is the error of a decoder without the value that did not fit, which may be personal.
+func misfit(err error) error {
+	wrong, ok := errors.AsType[*json.UnmarshalTypeError](err)
+	if !ok {
+		return err
+	}
+	kind, _, _ := strings.Cut(wrong.Value, " ")
+	return fmt.Errorf("the member %q is a %s and not of the type %s", wrong.Field, kind, wrong.Type)
 }

@@ -19,6 +19,7 @@ const (
 	poison verdict = iota // a fault event, and the batch goes on
 	retry                 // reported as failed, and delivered again
 	skip                  // nothing
+	unsure                // delivered again, and after some attempts a fault event
 )
 
 // verdictError is how a mapper tells its verdict.
@@ -62,9 +63,8 @@ func judgeMapper(err error) verdict {
 	return poison
 }
 
-// judgeWrite tells what to do about the error of a write. What the table refuses because of the item is poison;
-// whatever is not known to be the event's fault is retried, so that a missing permission does not turn a stream into
-// faults.
+// judgeWrite tells what to do about the error of a write. What the table refuses because of the item is poison. Whatever is
+// not known to be the event's fault, such as a missing permission, may pass: it is tried again for a while.
 func judgeWrite(err error) verdict {
 	if table.Retryable(err) {
 		return retry
@@ -75,13 +75,24 @@ func judgeWrite(err error) verdict {
 	if api, ok := errors.AsType[smithy.APIError](err); ok && api.ErrorCode() == "ValidationException" {
 		return poison
 	}
-	return retry
+	if errors.Is(err, context.Canceled) {
+		return retry
+	}
+	return unsure
 }
 
 // panicError is a panic of a mapper.
 type panicError struct{ value any }
 
-func (e *panicError) Error() string { return fmt.Sprintf("views: the mapper panicked: %v", e.value) }
+// Error has the value of the panic only where it is a text or an error: another value may be a row, with all that is in it.
+func (e *panicError) Error() string {
+	switch v := e.value.(type) {
+	case string, error:
+		return fmt.Sprintf("views: the mapper panicked: %v", v)
+	default:
+		return fmt.Sprintf("views: the mapper panicked with a value of the type %T", v)
+	}
+}
 
 // safely turns a panic of f into an error.
 func safely[T any](f func() (T, error)) (result T, err error) {
