@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/guregu/dynamo/v2"
 	"github.com/guregu/dynamo/v2/dynamodbiface"
 )
@@ -37,11 +38,16 @@ type Options struct {
 	CursorKeys [][]byte
 	// Logger hears of batches and contended rows that are tried again, at debug level. The default is none.
 	Logger *slog.Logger
+	// Capacity hears what each call of DynamoDB consumed, by index, before the operation goes on: "Query", "UpdateItem" and so on. It may be
+	// called by several goroutines at a time. Calls that fail do not say. The default is none, and then no request asks for it.
+	Capacity func(ctx context.Context, operation string, used []types.ConsumedCapacity)
 }
 
 // DB is a table behind a client. It is safe for concurrent use.
 type DB struct {
-	client  Client
+	client  Client // through the hook
+	given   Client
+	hook    capacityHook
 	name    string
 	region  string
 	log     *slog.Logger
@@ -55,7 +61,9 @@ func Open(client Client, name string, opts *Options) (*DB, error) {
 	if opts == nil {
 		opts = &Options{}
 	}
-	db := &DB{client: client, name: name, region: opts.Region, log: opts.Logger, clock: new(clock)}
+	db := &DB{
+		client: meter(client, opts.Capacity), given: client, hook: opts.Capacity, name: name, region: opts.Region, log: opts.Logger, clock: new(clock),
+	}
 	var faults []error
 	if client == nil {
 		faults = append(faults, invalid("there is no client"))
@@ -91,7 +99,7 @@ func (db *DB) Name() string { return db.name }
 // Dynamo is guregu/dynamo's table, for what this package does not cover. ok is false if the client lacks methods that it
 // needs. What is written through it carries no stamps, and is published as it stands.
 func (db *DB) Dynamo() (table dynamo.Table, ok bool) {
-	client, ok := db.client.(dynamodbiface.DynamoDBAPI)
+	client, ok := db.given.(dynamodbiface.DynamoDBAPI)
 	if !ok {
 		return dynamo.Table{}, false
 	}

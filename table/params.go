@@ -15,7 +15,7 @@ import (
 func (db *DB) Params(do func(db *DB) error) ([]any, error) {
 	rec := &recorder{}
 	dry := *db
-	dry.client, dry.clock = rec, new(clock)
+	dry.client, dry.given, dry.clock = meter(rec, db.hook), rec, new(clock)
 	err := do(&dry)
 	if errors.Is(err, ErrNotFound) {
 		err = nil

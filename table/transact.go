@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/insideout-go/insideout/idempotence"
 )
 
 // maxTransact is DynamoDB's limit.
@@ -16,6 +19,20 @@ const maxTransact = 100
 // row are an error. If it is cancelled for another reason than a timestamp, the error joins an *Error for each operation that stood in its way, with the
 // row as it stands, and the client's *types.TransactionCanceledException, which has the reasons by index.
 func (db *DB) Transact(ctx context.Context, ops ...Op) error {
+	return db.transaction(ctx, nil, ops)
+}
+
+// TransactOnce is Transact for a caller that may come again, since it did not get the answer: under the same token the same operations
+// are carried out once within ten minutes, and then succeed without a change. The token is the caller's, derived from what it is
+// about ("order 42 paid"), of any length but not empty. Other operations under the same token, or the same with other values, are another transaction.
+func (db *DB) TransactOnce(ctx context.Context, token string, ops ...Op) error {
+	if token == "" {
+		return invalid("the token is empty: derive it from what the transaction is about")
+	}
+	return db.transaction(ctx, &token, ops)
+}
+
+func (db *DB) transaction(ctx context.Context, token *string, ops []Op) error {
 	if len(ops) == 0 || len(ops) > maxTransact {
 		return invalid("a transaction has 1 to %d operations, and %d were given", maxTransact, len(ops))
 	}
@@ -29,8 +46,11 @@ func (db *DB) Transact(ctx context.Context, ops ...Op) error {
 			return err
 		}
 	}
-	for range maxAttempts {
-		canceled, err := db.transact(ctx, rows)
+	for attempt := range maxAttempts {
+		canceled, err := db.transact(ctx, rows, db.requestToken(token, rows, attempt))
+		if _, repeated := errors.AsType[*types.IdempotentParameterMismatchException](err); repeated && token != nil {
+			return nil // these operations with other stamps
+		}
 		if canceled == nil {
 			return err
 		}
@@ -41,8 +61,28 @@ func (db *DB) Transact(ctx context.Context, ops ...Op) error {
 	return &Error{Op: "transact", Model: rows[0].name, Err: ErrConflict, again: true}
 }
 
-func (db *DB) transact(ctx context.Context, rows []*row) (*types.TransactionCanceledException, error) {
-	in := &dynamodb.TransactWriteItemsInput{TransactItems: make([]types.TransactWriteItem, len(rows))}
+// requestToken is what DynamoDB knows a transaction by. It is a function of the caller's token and of all that the operations write but the
+// stamps, which differ from call to call: so a request that DynamoDB refuses as different from the first one under its token differs in
+// its stamps alone. An attempt with grown timestamps has a token of its own, lest it be taken for the one that was cancelled.
+func (db *DB) requestToken(token *string, rows []*row, attempt int) *string {
+	if token == nil {
+		return nil
+	}
+	parts := []string{db.name, *token, strconv.Itoa(attempt)}
+	for _, r := range rows {
+		b := appendText(nil, r.name, r.key.PK, r.key.SK)
+		for i, av := range r.values[r.first:] {
+			if av != nil {
+				b = appendValue(appendText(b, r.names[r.first+i]), av)
+			}
+		}
+		parts = append(parts, string(b))
+	}
+	return new(idempotence.ID("insideout table transaction", parts...))
+}
+
+func (db *DB) transact(ctx context.Context, rows []*row, token *string) (*types.TransactionCanceledException, error) {
+	in := &dynamodb.TransactWriteItemsInput{TransactItems: make([]types.TransactWriteItem, len(rows)), ClientRequestToken: token}
 	for i, r := range rows {
 		p, err := r.parts()
 		if err != nil {
