@@ -20,6 +20,7 @@ import (
 
 // engine is where the tables of the two services live. Everything else is the same on every engine.
 type engine struct {
+	client            client
 	orders, customers *table.DB
 	streams           cdc.Streams
 	idle              time.Duration // how long a stream must be silent to be at its end
@@ -68,7 +69,7 @@ func openEmbedded(dir string) (*embedded.DB, error) {
 }
 
 func newEngine(ctx context.Context, opts options, c client, streams cdc.Streams, idle time.Duration) (*engine, error) {
-	e := &engine{streams: streams, idle: idle, close: func() error { return nil }}
+	e := &engine{client: c, streams: streams, idle: idle, close: func() error { return nil }}
 	if err := reach(ctx, opts, c); err != nil {
 		return nil, err
 	}

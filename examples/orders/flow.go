@@ -31,33 +31,34 @@ func runFlow(ctx context.Context, opts options, stdin io.Reader, stderr io.Write
 	progress := newProgress(stderr)
 	defer progress.close()
 
-	listener, err := newListener(engine.customers)
+	bus, err := newBus(opts, engine, progress)
 	if err != nil {
 		return summary, err
 	}
-	bus, closeBus, err := newBus(opts, listener, progress)
-	if err != nil {
-		return summary, err
-	}
-	defer func() { err = errors.Join(err, closeBus()) }()
-	trigger, err := newTrigger(engine.orders, bus)
+	defer func() { err = errors.Join(err, bus.close()) }()
+	trigger, err := newTrigger(engine.orders, bus.publisher)
 	if err != nil {
 		return summary, err
 	}
 
-	im := &importer{db: engine.orders, name: name, tally: newTally(), progress: progress}
-	if err := follow(ctx, engine, trigger, func(ctx context.Context) error { return im.run(ctx, in) }); err != nil {
+	im := &importer{db: engine.orders, name: name, tally: newTally(), progress: progress, inPieces: opts.chaos != nil}
+	err = follow(ctx, engine, trigger, bus.records, func(ctx context.Context) error { return im.run(ctx, in) })
+	if err == nil {
+		err = bus.flush(ctx)
+	}
+	if err != nil {
 		return summary, err
 	}
 	summary.top, summary.ViewDigest, err = query(ctx, engine.customers, opts.dump)
 	summary.resumed = im.resumed
 	im.tally.fill(&summary)
-	summary.flow(progress.published.Load(), listener.Stats())
+	summary.flow(progress.published.Load(), bus.stats())
+	summary.Chaos = bus.faults()
 	return summary, err
 }
 
 // follow runs the commands while the trigger follows the table's stream; once they are done, it reads the stream to its end.
-func follow(ctx context.Context, engine *engine, trigger *cdc.Trigger, commands func(context.Context) error) error {
+func follow(ctx context.Context, engine *engine, trigger *cdc.Trigger, records int, commands func(context.Context) error) error {
 	done := make(chan struct{})
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
@@ -72,22 +73,55 @@ func follow(ctx context.Context, engine *engine, trigger *cdc.Trigger, commands 
 			Checkpoints: cdc.CheckpointsIn(engine.orders),
 			Drain:       done,
 			Idle:        engine.idle,
+			Limit:       records,
 		})
 	})
 	return group.Wait()
 }
 
+// bus carries the facts from the trigger to the listeners.
+type bus struct {
+	publisher cdc.Publisher
+	records   int // of the stream in a batch; 0 is the default
+	flush     func(context.Context) error
+	stats     func() views.Stats
+	close     func() error
+	faults    func() *Faults // nil where nothing went wrong on purpose
+}
+
 // newBus carries the facts to the listener, counts them, and keeps them in the lake first, if there is one.
-func newBus(opts options, listener *views.Listener, progress *progress) (bus cdc.Publisher, done func() error, err error) {
-	bus = counting{views.NewBus(listener), progress}
+func newBus(opts options, engine *engine, progress *progress) (*bus, error) {
+	b := &bus{
+		flush:  func(context.Context) error { return nil },
+		close:  func() error { return nil },
+		faults: func() *Faults { return nil },
+	}
+	if opts.chaos != nil {
+		c := newChaos(*opts.chaos, engine.client, func(client table.Client) (*views.Listener, error) {
+			db, err := table.Open(client, engine.customers.Name(), nil)
+			if err != nil {
+				return nil, err
+			}
+			return newListener(db)
+		})
+		b.publisher, b.records, b.flush, b.stats, b.faults = c, chaosRecords, c.flush, c.stats, c.counts.faults
+	} else {
+		listener, err := newListener(engine.customers)
+		if err != nil {
+			return nil, err
+		}
+		b.publisher, b.stats = views.NewBus(listener), listener.Stats
+	}
+	b.publisher = counting{b.publisher, progress}
 	if opts.lake == "" {
-		return bus, func() error { return nil }, nil
+		return b, nil
 	}
 	events, err := lake.Open(opts.lake, nil)
 	if err != nil {
-		return nil, nil, badInput{err}
+		return nil, badInput{fmt.Errorf("-lake: %w", err)}
 	}
-	return cdc.FanOut(events, bus), events.Close, nil
+	b.publisher, b.close = cdc.FanOut(events, b.publisher), events.Close
+	return b, nil
 }
 
 // counting counts what was published.

@@ -28,6 +28,9 @@ var Imports = table.DefineNode("import", func(i *Import, d *table.Def[Import]) {
 // batchLines is how many lines are stored together. A batch ends with its last invoice, unless that is longer than ten batches.
 const batchLines = 500
 
+// piece is how many lines are stored together where orders come in pieces.
+const piece = 30
+
 // batch is what is stored together.
 type batch struct {
 	lines  []Line
@@ -71,7 +74,8 @@ type importer struct {
 	name     string // of the note; empty: none is kept, as for standard input
 	tally    *Tally
 	progress *progress
-	resumed  int // lines that an earlier run has stored
+	inPieces bool // batches end within invoices, so that orders change after they were placed
+	resumed  int  // lines that an earlier run has stored
 
 	next   batch
 	offset int64     // bytes whose lines are stored or in next
@@ -115,7 +119,7 @@ func (im *importer) line(ctx context.Context, invoices *Invoices, stored int64) 
 		im.resumed++
 		return nil
 	}
-	if im.next.endsBefore(line.Invoice) {
+	if im.next.endsBefore(line.Invoice) || im.inPieces && len(im.next.lines) >= piece {
 		if err := im.flush(ctx); err != nil {
 			return err
 		}

@@ -115,7 +115,7 @@ func TestBadInputIsOneClearLine(t *testing.T) {
 		"endpoint is silent":   {[]string{"-endpoint", "http://" + silent.Addr().String()}, "does not answer"},
 		"endpoint is no URL":   {[]string{"-endpoint", "localhost"}, "-endpoint"},
 		"both engines":         {[]string{"-data", dir, "-endpoint", "aws"}, "exclude each other"},
-		"chaos comes later":    {[]string{"-chaos", "1"}, "-chaos is not available yet"},
+		"seed is no number":    {[]string{"-chaos", "x"}, `invalid value "x" for flag -chaos: the seed is not an integer`},
 		"erase comes later":    {[]string{"-erase", "17850"}, "-erase is not available yet"},
 		"unknown flag":         {[]string{"-what"}, "-h lists the flags"},
 		"argument for no flag": {[]string{"file.csv"}, `unexpected argument "file.csv"`},

@@ -18,6 +18,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"time"
 )
@@ -49,6 +50,7 @@ func (b badInput) Unwrap() error { return b.error }
 type options struct {
 	in, data, endpoint, lake, dump string
 	json                           bool
+	chaos                          *uint64 // the seed
 }
 
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
@@ -91,14 +93,14 @@ func report(ctx context.Context, err error, opts options, stderr io.Writer) int 
 
 func parseFlags(args []string, stderr io.Writer) (options, error) {
 	var opts options
-	var chaos, erase string
+	var erase string
 	flags := flag.NewFlagSet("orders", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	flags.StringVar(&opts.in, "in", "", "read invoices from `FILE`, a CSV in the columns of the UCI Online Retail data set; - is standard input (default: the sample in the folder)")
 	flags.StringVar(&opts.data, "data", "", "keep the embedded engine's data in `DIR` (default: memory)")
 	flags.StringVar(&opts.endpoint, "endpoint", "", "use the DynamoDB endpoint at `URL` instead of the embedded engine; aws means the environment's region")
 	flags.StringVar(&opts.lake, "lake", "", "keep every published event in `DIR`, as JSON lines")
-	flags.StringVar(&chaos, "chaos", "", "deliver with faults, from `SEED` (not available yet)")
+	flags.Func("chaos", "deliver every event one to four times, shuffled across batches, to listeners that crash and whose table throttles and loses answers; `SEED` is an integer", opts.setChaos)
 	flags.StringVar(&erase, "erase", "", "erase the customers `ID[,ID…]` afterwards (not available yet)")
 	flags.StringVar(&opts.dump, "dump", "", "write the view as CSV to `FILE`")
 	flags.BoolVar(&opts.json, "json", false, "print the summary as one JSON object")
@@ -113,14 +115,21 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 		return opts, badInput{fmt.Errorf("%w; -h lists the flags", err)}
 	case flags.NArg() > 0:
 		return opts, badInput{fmt.Errorf("unexpected argument %q; the file of invoices goes to -in", flags.Arg(0))}
-	case chaos != "":
-		return opts, badInput{errors.New("-chaos is not available yet: this version delivers every event as it comes; run without it")}
 	case erase != "":
 		return opts, badInput{errors.New("-erase is not available yet: this version has no erase job; run without it")}
 	case opts.data != "" && opts.endpoint != "":
 		return opts, badInput{errors.New("-data and -endpoint exclude each other: the data is either in a folder or at the endpoint")}
 	}
 	return opts, checkDump(opts.dump)
+}
+
+func (o *options) setChaos(text string) error {
+	seed, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return errors.New("the seed is not an integer")
+	}
+	o.chaos = new(uint64(seed))
+	return nil
 }
 
 // checkDump finds out before the work, not after it, that the dump cannot be written.

@@ -64,12 +64,20 @@ func TestKilledAndStartedAgain(t *testing.T) {
 	t.Parallel()
 	in := input(t)
 	want := runJSON(t, "-in", in)
-	for name, endure := range map[string]time.Duration{"early": 400 * time.Millisecond, "late": 1500 * time.Millisecond} {
+	for name, test := range map[string]struct {
+		endure time.Duration
+		flags  []string
+	}{
+		"early": {400 * time.Millisecond, nil},
+		"late":  {1500 * time.Millisecond, nil},
+		"chaos": {1000 * time.Millisecond, []string{"-chaos", "3"}},
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dir, lake := t.TempDir(), t.TempDir()
+			args := append([]string{"-in", in, "-data", dir, "-lake", lake, "-json"}, test.flags...)
 			for range 4 {
-				killAfter(t, 50*time.Millisecond+rand.N(endure), "-in", in, "-data", dir, "-lake", lake, "-json")
+				killAfter(t, 50*time.Millisecond+rand.N(test.endure), args...)
 			}
 			got := runJSON(t, "-in", in, "-data", dir, "-lake", lake)
 			require.Equal(t, want.dump, got.dump)

@@ -30,6 +30,8 @@ type Summary struct {
 	Coalesced       int64 `json:"coalesced"`
 	Faults          int64 `json:"faults"`
 
+	Chaos *Faults `json:"chaos,omitempty"` // only with -chaos
+
 	ViewDigest string   `json:"view_digest"`
 	ElapsedMS  int64    `json:"elapsed_ms"`
 	Receipts   []string `json:"receipts"`
@@ -77,6 +79,10 @@ func (s Summary) writeText(w io.Writer, opts options) error {
 	fmt.Fprintf(&out, "facts     %s published, %s delivered\n", count(s.EventsPublished), count(s.EventsDelivered))
 	fmt.Fprintf(&out, "view      %s applied, %s coalesced, %s duplicate, %s stale, %s faults\n",
 		count(s.Applied), count(s.Coalesced), count(s.Duplicate), count(s.Stale), count(s.Faults))
+	if s.Chaos != nil {
+		fmt.Fprintf(&out, "chaos     %s throttles, %s lost answers, %s crashes, %s redelivered\n",
+			count(s.Chaos.Throttles), count(s.Chaos.LostAnswers), count(s.Chaos.Crashes), count(s.Chaos.Redelivered))
+	}
 	fmt.Fprintf(&out, "          digest %s\n", s.ViewDigest)
 	fmt.Fprintf(&out, "          %s in all\n", time.Duration(s.ElapsedMS)*time.Millisecond)
 	s.writeTop(&out)
@@ -104,6 +110,9 @@ func whereNext(opts options) string {
 		"  examples/orders/customers.go  the listener that builds this view, and its query\n"
 	if opts.data == "" && opts.endpoint == "" {
 		text += "  -data DIR                     keep the data; the same command goes on where it stopped\n"
+	}
+	if opts.chaos == nil {
+		text += "  -chaos SEED                   deliver the facts with faults of all kinds: the digest stays\n"
 	}
 	if opts.dump == "" {
 		text += "  -dump FILE                    the whole view as CSV\n"
