@@ -24,6 +24,9 @@ type delivery struct {
 	at      time.Time
 	record  any // the source record as it was delivered; nil in process
 	origin
+	came   *insideout.Event // as it was delivered, where the body was elsewhere or compressed
+	rules  []*rule          // that get it
+	failed error            // why it could not be unpacked
 }
 
 // json returns the event's JSON.
@@ -36,6 +39,14 @@ func (d *delivery) json() ([]byte, error) {
 		d.raw = raw
 	}
 	return d.raw, nil
+}
+
+// delivered returns the event as it came.
+func (d *delivery) delivered() insideout.Event {
+	if d.came != nil {
+		return *d.came
+	}
+	return d.event
 }
 
 // batch is the work on one delivery of events.
@@ -72,23 +83,36 @@ func newBatch(l *Listener, deliveries []delivery) *batch {
 	}
 }
 
-// take routes an event, maps it, and puts the mutations where they belong.
+// route finds the rules for each event, and fetches and unpacks what they need of it.
+func (b *batch) route(ctx context.Context) {
+	var packed []int
+	for i := range b.deliveries {
+		d := &b.deliveries[i]
+		if d.failed = d.wrong; d.failed == nil {
+			d.rules, d.failed = b.admit(d)
+		}
+		if len(d.rules) > 0 && isPacked(d.event) {
+			packed = append(packed, i)
+		}
+	}
+	b.each(len(packed), func(n int) {
+		d := &b.deliveries[packed[n]]
+		d.failed = b.unpack(ctx, d)
+	})
+}
+
+// take maps an event and puts the mutations where they belong.
 func (b *batch) take(i int) {
 	d := &b.deliveries[i]
-	if d.wrong != nil {
-		b.judge(i, "", d.wrong, poison)
+	if d.failed != nil {
+		b.judge(i, "", d.failed, judgeMapper(d.failed))
 		return
 	}
-	rules, err := b.admit(d)
-	if err != nil {
-		b.judge(i, "", err, poison)
-		return
-	}
-	if len(rules) == 0 {
+	if len(d.rules) == 0 {
 		b.stats.Skipped++
 		return
 	}
-	for _, r := range rules {
+	for _, r := range d.rules {
 		m, err := safely(func() (mutation, error) { return r.prepare(d, b.Listener) })
 		if err != nil {
 			b.judge(i, r.name, err, judgeMapper(err))

@@ -94,7 +94,7 @@ func (b *batch) faultEvent(f faultOf) (insideout.Event, error) {
 	}
 	work := unitOfWork{Record: d.record}
 	if d.wrong == nil {
-		work.Event = carried(d.event)
+		work.Event = carried(d.delivered())
 	}
 	return e, e.SetBody("uow", work)
 }

@@ -35,6 +35,10 @@ type Options struct {
 	// reported as failed, again and again, which blocks a stream until they are too old.
 	Faults Faults
 
+	// ClaimChecks fetches the bodies of events that were too large for the bus: those with a member s3 that has a bucket
+	// and a key. Default: none; such an event is then a fault.
+	ClaimChecks ClaimChecks
+
 	// MaxSkew is how far the timestamp of an event may be ahead of the clock. An event from the far future would win
 	// over all others until then, so it is a fault. Default: one hour.
 	MaxSkew time.Duration
@@ -191,6 +195,7 @@ func (l *Listener) Handle(ctx context.Context, events []insideout.Event) error {
 // process takes a batch through all steps and returns the reasons of those that must be delivered again.
 func (l *Listener) process(ctx context.Context, deliveries []delivery) map[int]error {
 	b := newBatch(l, deliveries)
+	b.route(ctx)
 	for i := range deliveries {
 		b.take(i)
 	}
