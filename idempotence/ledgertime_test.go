@@ -89,8 +89,10 @@ func TestWaitEndsWithContext(t *testing.T) {
 func TestLease(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct{ lease, deadline, want time.Duration }{
-		{0, 5 * time.Second, 5 * time.Second}, {2 * time.Second, 5 * time.Second, 2 * time.Second},
-		{8 * time.Second, 5 * time.Second, 5 * time.Second}, {8 * time.Second, time.Hour, 8 * time.Second},
+		{0, 5 * time.Second, 5 * time.Second},
+		{2 * time.Second, 5 * time.Second, 2 * time.Second},
+		{8 * time.Second, 5 * time.Second, 5 * time.Second},
+		{8 * time.Second, time.Hour, 8 * time.Second},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			l := ledger[string](t, newMemory(), "rows", &idempotence.Options{Lease: tc.lease})
