@@ -2,6 +2,7 @@ package table
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 	"time"
@@ -86,23 +87,68 @@ func (e *entity[T]) Get(ctx context.Context, db *DB, id ID, opts ...ReadOption) 
 	return v, nil
 }
 
+// GetMeta is Get with what the library knows of the row: its timestamp for IfUnchanged, who changed it, and so on.
+func (e *entity[T]) GetMeta(ctx context.Context, db *DB, id ID, opts ...ReadOption) (T, Meta, error) {
+	var v, zero T
+	key, err := e.m.keyOfID(id)
+	if err != nil {
+		return zero, Meta{}, e.fail("get", key, err)
+	}
+	item, err := e.m.read(ctx, db, key, opts)
+	if err != nil {
+		return zero, Meta{}, e.fail("get", key, err)
+	}
+	if err := e.m.decodeRow(item, reflect.ValueOf(&v).Elem()); err != nil {
+		return zero, Meta{}, e.fail("get", key, err)
+	}
+	meta, err := ReadMeta(item)
+	if err != nil {
+		return zero, Meta{}, e.fail("get", key, err)
+	}
+	return v, meta, nil
+}
+
+// Current is the row as it stood when a condition failed, decoded, deleted or not: from the error of a command on this model. ok is false if the
+// error has none.
+func (e *entity[T]) Current(err error) (v T, meta Meta, ok bool) {
+	failed, found := errors.AsType[*Error](err)
+	if !found || len(failed.Current) == 0 || !e.m.matches(failed.Current) {
+		return v, meta, false
+	}
+	v, err = e.Decode(failed.Current)
+	if err != nil {
+		return v, meta, false
+	}
+	meta, err = ReadMeta(failed.Current)
+	return v, meta, err == nil
+}
+
 func (m *model) get(ctx context.Context, db *DB, key RowKey, opts []ReadOption, into reflect.Value) error {
-	r, err := readingOf(opts, "Eventual", "WithDeleted")
+	item, err := m.read(ctx, db, key, opts)
 	if err != nil {
 		return err
+	}
+	return m.decodeRow(item, into)
+}
+
+// read is one row of the model.
+func (m *model) read(ctx context.Context, db *DB, key RowKey, opts []ReadOption) (Item, error) {
+	r, err := readingOf(opts, "Eventual", "WithDeleted")
+	if err != nil {
+		return nil, err
 	}
 	consistent := !r.eventual
 	out, err := db.client.GetItem(ctx, &dynamodb.GetItemInput{TableName: &db.name, Key: key.Item(), ConsistentRead: &consistent})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if len(out.Item) == 0 || !r.shows(out.Item, time.Now()) {
-		return ErrNotFound
+		return nil, ErrNotFound
 	}
 	if !m.matches(out.Item) {
-		return fmt.Errorf("%w: the row's discriminator is %q", ErrUnknownRow, textOf(out.Item[attrDiscriminator]))
+		return nil, fmt.Errorf("%w: the row's discriminator is %q", ErrUnknownRow, textOf(out.Item[attrDiscriminator]))
 	}
-	return m.decodeRow(out.Item, into)
+	return out.Item, nil
 }
 
 // BatchGet reads rows by their ids, in the order asked, up to 100 a request. A row that is not there, or is deleted or expired, is nil

@@ -31,6 +31,7 @@ const (
 	keyAlias  = "#pk"
 	trueValue = ":true"
 	nowValue  = ":now"
+	seenValue = ":seen"
 )
 
 // growing lets a command through only if the row's timestamp grows: the slot is slotTimestamp.
@@ -85,6 +86,8 @@ type row struct {
 	cond   []Cond // in addition to the condition of the kind
 	edits  []edit // in addition to the slots
 	now    time.Time
+	// expected is the stored timestamp that the lock asks for, in milliseconds, or zero.
+	expected int64
 }
 
 func (m *model) newRow(kind writeKind, sh *shape, key RowKey) *row {
@@ -203,6 +206,10 @@ func (r *row) parts() (parts, error) {
 	if r.needsNow() {
 		p.values[nowValue] = number(r.now.Unix())
 	}
+	if r.expected > 0 {
+		p.condition = "#1 = " + seenValue + " AND (" + p.condition + ")"
+		p.values[seenValue] = number(r.expected)
+	}
 	if len(r.cond)+len(r.edits) == 0 {
 		return p, nil
 	}
@@ -225,7 +232,7 @@ func (r *row) extend(p *parts, t *text) error {
 		if err != nil {
 			return err
 		}
-		p.condition = "(" + t.condition + ") AND " + extra
+		p.condition = "(" + p.condition + ") AND " + extra
 	}
 	if len(p.update) > maxExpression || len(p.condition) > maxExpression {
 		return invalid("the request's expressions have %d and %d bytes, and DynamoDB takes %d", len(p.update), len(p.condition), maxExpression)

@@ -55,6 +55,9 @@ func TestRequestsOfWrites(t *testing.T) {
 		"save-if": func(ctx context.Context, db *table.DB) error {
 			return Orders.Save(ctx, db, order(), table.If(table.Ne(&f.Status, "SHIPPED"), table.Exists(&f.Address.City)))
 		},
+		"save-unchanged": func(ctx context.Context, db *table.DB) error {
+			return Orders.Save(ctx, db, order(), table.IfUnchanged(order().PlacedAt), table.If(table.Eq(&f.Status, "OPEN")))
+		},
 		"save-edge":   func(ctx context.Context, db *table.DB) error { return Lines.Save(ctx, db, Line{"42", 7, "a-1", 2}) },
 		"create":      func(ctx context.Context, db *table.DB) error { return Orders.Create(ctx, db, order()) },
 		"create-lane": func(ctx context.Context, db *table.DB) error { return Customers.Create(ctx, db, Customer{ID: "c"}) },

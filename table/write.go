@@ -27,8 +27,17 @@ const (
 type WriteOption func(*writeOptions)
 
 type writeOptions struct {
-	conds []Cond
-	lane  idempotence.Lane
+	conds  []Cond
+	lane   idempotence.Lane
+	locked bool
+	seen   time.Time
+}
+
+// IfUnchanged is the optimistic lock of commands: the stored row must still have the timestamp that was read, Meta.Timestamp
+// (see GetMeta); ErrConflict otherwise, with the row as it stands (see Current). The timestamp of a row grows with every command,
+// and so is its version. A row that is not there has no timestamp: use Create.
+func IfUnchanged(since time.Time) WriteOption {
+	return func(o *writeOptions) { o.locked, o.seen = true, since }
 }
 
 // If adds conditions that the stored row must meet; ErrConflict otherwise. It is for commands: a listener's write has no
@@ -58,6 +67,12 @@ func (db *DB) commandRow(ctx context.Context, m *model, kind writeKind, sh *shap
 	}
 	r := m.newRow(kind, sh, key)
 	r.cond = o.conds
+	if o.locked {
+		if kind == writeCreate || o.seen.UnixMilli() <= 0 {
+			return nil, invalid("IfUnchanged needs a row that is there, and the timestamp that was read from it: %v", o.seen)
+		}
+		r.expected = o.seen.UnixMilli()
+	}
 	r.values[slotDiscriminator] = &types.AttributeValueMemberS{Value: m.name}
 	r.values[slotBy] = stringOrNil(userOf(ctx))
 	r.values[slotRegion] = stringOrNil(db.region)
@@ -141,6 +156,8 @@ func (r *row) verdict(stored Item) (done bool, err error) {
 		return true, nil
 	case (r.kind == writeDelete || r.kind == writeUpdate) && !visible, r.kind == writeRestore && !isTrue(stored[attrDeleted]):
 		return false, ErrNotFound
+	case r.expected > 0 && storedTimestamp(stored) != r.expected:
+		return false, ErrConflict
 	case len(stored) == 0 && len(r.cond) > 0, len(stored) > 0 && storedTimestamp(stored) < r.now.UnixMilli():
 		return false, ErrConflict
 	}
@@ -180,8 +197,8 @@ func (m *model) laneNamed(name idempotence.Lane) (*lanePlan, error) {
 // listenerRow is a listener's write, without fields.
 func (db *DB) listenerRow(m *model, key RowKey, ver idempotence.Version, opts []WriteOption) (*row, error) {
 	o := writeOptionsOf(opts)
-	if len(o.conds) > 0 {
-		return nil, invalid("If is for commands: a listener's write has no other condition than the lock")
+	if len(o.conds) > 0 || o.locked {
+		return nil, invalid("If and IfUnchanged are for commands: a listener's write has no other condition than the lock")
 	}
 	if err := ver.Valid(); err != nil {
 		return nil, invalid("%w", err)
