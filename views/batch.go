@@ -18,6 +18,7 @@ import (
 type delivery struct {
 	event   insideout.Event
 	raw     []byte // the event's JSON, made when it is needed if it did not come with it
+	lazy    bool   // event has only what routes it; whole gets the rest from raw
 	version idempotence.Version
 	wrong   error  // why the record is no event
 	id      string // of the record, where it is no event
@@ -41,12 +42,25 @@ func (d *delivery) json() ([]byte, error) {
 	return d.raw, nil
 }
 
-// delivered returns the event as it came.
-func (d *delivery) delivered() insideout.Event {
-	if d.came != nil {
-		return *d.came
+// whole decodes the rest of an event of which only the header was read.
+func (d *delivery) whole() error {
+	if !d.lazy {
+		return nil
 	}
-	return d.event
+	if err := d.event.UnmarshalJSON(d.raw); err != nil {
+		return err
+	}
+	d.lazy = false
+	return nil
+}
+
+// delivered returns the event as it came.
+func (d *delivery) delivered() (insideout.Event, error) {
+	if d.came != nil {
+		return *d.came, nil
+	}
+	err := d.whole()
+	return d.event, err
 }
 
 // batch is the work on one delivery of events.

@@ -8,9 +8,11 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/insideout-go/insideout"
 	"github.com/insideout-go/insideout/table"
 	"github.com/insideout-go/insideout/table/embedded"
 	"github.com/insideout-go/insideout/views"
+	"github.com/stretchr/testify/require"
 )
 
 // instant answers writes without making them, so that what is left is the listener's own work.
@@ -20,22 +22,26 @@ func (instant) UpdateItem(context.Context, *dynamodb.UpdateItemInput, ...func(*d
 	return &dynamodb.UpdateItemOutput{}, nil
 }
 
-// BenchmarkHandleSQS takes 100 messages of 1 KB, each for a row of its own, from their JSON to the request.
-func BenchmarkHandleSQS(b *testing.B) {
-	db := newTable(b, func(e *embedded.DB) table.Client { return instant{e} })
+// kilobytes is a listener and 100 messages of 1 KB for it, each for a row of its own.
+func kilobytes(t testing.TB) (*views.Listener, events.SQSEvent) {
+	t.Helper()
+	db := newTable(t, func(e *embedded.DB) table.Client { return instant{e} })
 	l, err := views.New(db, rules()[0])
-	if err != nil {
-		b.Fatal(err)
-	}
+	require.NoError(t, err)
 	var batch events.SQSEvent
 	for n := range 100 {
 		e := registered(n, fmt.Sprint("c", n), strings.Repeat("x", 900))
+		e.Tags = insideout.Tags{"source": "orders", "region": "eu-west-1"}
 		raw, err := e.MarshalJSON()
-		if err != nil {
-			b.Fatal(err)
-		}
+		require.NoError(t, err)
 		batch.Records = append(batch.Records, events.SQSMessage{MessageId: e.ID, Body: string(raw)})
 	}
+	return l, batch
+}
+
+// BenchmarkHandleSQS takes 100 messages from their JSON to the request.
+func BenchmarkHandleSQS(b *testing.B) {
+	l, batch := kilobytes(b)
 	b.ReportAllocs()
 	for b.Loop() {
 		if r, _ := l.HandleSQS(b.Context(), batch); len(r.BatchItemFailures) > 0 {
@@ -43,4 +49,11 @@ func BenchmarkHandleSQS(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/100, "ns/event")
+}
+
+// TestAllocations holds the listener's own work on an event of 1 KB, from its JSON to the request, to 60 allocations.
+func TestAllocations(t *testing.T) {
+	l, batch := kilobytes(t)
+	n := testing.AllocsPerRun(20, func() { _, _ = l.HandleSQS(t.Context(), batch) })
+	require.LessOrEqual(t, n/float64(len(batch.Records)), 60.0)
 }

@@ -3,7 +3,6 @@ package views
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -93,8 +92,8 @@ func (b *batch) faultEvent(f faultOf) (insideout.Event, error) {
 		return e, err
 	}
 	work := unitOfWork{Record: d.record}
-	if d.wrong == nil {
-		work.Event = carried(d.delivered())
+	if came, err := d.delivered(); err == nil && d.wrong == nil {
+		work.Event = carried(came)
 	}
 	return e, e.SetBody("uow", work)
 }
@@ -123,7 +122,11 @@ func describe(err error) faultError {
 // is a target of a rule. What the event does not say of its id is taken from where it came.
 func decodeEvent(raw []byte, id string) delivery {
 	d := delivery{raw: raw, id: id}
-	if d.wrong = json.Unmarshal(raw, &d.event); d.wrong != nil {
+	if header, ok := headerOf(raw); ok {
+		d.event, d.lazy = header, true
+		return d
+	}
+	if d.wrong = d.event.UnmarshalJSON(raw); d.wrong != nil {
 		d.event, d.raw = insideout.Event{}, nil
 		return d
 	}

@@ -161,14 +161,18 @@ func writeOptions(lane idempotence.Lane) []table.WriteOption {
 func decodeAs[E any](d *delivery) (E, error) {
 	var e E
 	if whole, ok := any(&e).(*insideout.Event); ok {
+		err := d.whole()
 		*whole = d.event
-		return e, nil
+		return e, err
 	}
 	raw, err := d.json()
 	if err != nil {
 		return e, err
 	}
 	if err := json.Unmarshal(raw, &e); err != nil {
+		if err := d.whole(); err != nil { // it is not the mapper's type that is wrong
+			return e, err
+		}
 		return e, fmt.Errorf("views: the event does not fit %T: %w", e, misfit(err))
 	}
 	return e, nil

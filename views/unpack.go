@@ -56,7 +56,7 @@ func claimOf(e insideout.Event) (claim, bool) {
 // isPacked reports whether an event may have a body elsewhere or a compressed member.
 func isPacked(e insideout.Event) bool {
 	for name, raw := range e.Body {
-		if name == memberClaim || bytes.Contains(raw, markInJSON) {
+		if name == memberClaim || bytes.Contains(raw, []byte(markInJSON)) {
 			return true
 		}
 	}
@@ -140,7 +140,7 @@ func inflateBody(body map[string]json.RawMessage) (map[string]json.RawMessage, b
 	var plain map[string]json.RawMessage
 	budget := maxInflated
 	for name, raw := range body {
-		if !bytes.Contains(raw, markInJSON) {
+		if !bytes.Contains(raw, []byte(markInJSON)) {
 			continue
 		}
 		value, changed, err := inflateJSON(raw, &budget)
@@ -207,7 +207,7 @@ func inflateValue(value any, budget *int, changed *bool) (_ any, err error) {
 }
 
 // markInJSON is how a compressed text starts.
-var markInJSON = []byte(`"` + compressedMark)
+const markInJSON = `"` + compressedMark
 
 var errInflated = fmt.Errorf("what is compressed has more than %d MiB", maxInflated>>20)
 
