@@ -19,8 +19,8 @@ import (
 // The memory that a database may take, in bytes: twice the write buffer, the
 // cache, and what the caller's own requests need.
 const (
-	cacheSize    = 16 << 20
-	writeBuffer  = 8 << 20
+	cacheSize    = 32 << 20
+	writeBuffer  = 32 << 20
 	maxOpenFiles = 256
 	bloomBits    = 10
 )
