@@ -159,7 +159,7 @@ func (m *model) patterns(p *printer) {
 	}
 	p.row(m.name, "all", list.Name, list.PK+" = "+pattern(list.partition, list.pk), list.SK+" = "+pattern("", list.sk))
 	for _, x := range m.indexes {
-		p.row(m.name, "by "+fieldNames(x.pk, x.sk), x.Name, x.PK+" = "+pattern(x.partition, x.pk), x.SK+" = "+pattern(x.prefix, x.sk))
+		p.row(m.name, "by "+fieldNames(x.pk, x.sk), x.Name, x.PK+" = "+pattern(x.partition, x.pk)+x.spread(), x.SK+" = "+pattern(x.prefix, x.sk))
 	}
 }
 

@@ -53,6 +53,7 @@ type DB struct {
 	log     *slog.Logger
 	cursors *sealer
 	clock   *clock
+	readers int // of shards at a time
 }
 
 // Open makes a DB of a table. It does no I/O: whether the table exists shows at the first request. See Create for tables that
@@ -63,6 +64,7 @@ func Open(client Client, name string, opts *Options) (*DB, error) {
 	}
 	db := &DB{
 		client: meter(client, opts.Capacity), given: client, hook: opts.Capacity, name: name, region: opts.Region, log: opts.Logger, clock: new(clock),
+		readers: shardReaders,
 	}
 	var faults []error
 	if client == nil {

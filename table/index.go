@@ -14,10 +14,18 @@ import (
 type Index struct {
 	Name   string
 	PK, SK string // the index's key attributes, both strings
+	// Shards spreads each partition over several, up to 64, where one would take more writes than DynamoDB gives a partition (1,000 units
+	// a second). A query reads them all, eight at a time, and merges their rows in order. The number may grow at any time, from none
+	// as well: rows stay where they are until they are written next, and queries find them there. It must not shrink, and programs that know the
+	// smaller number do not see what those with the greater one write: let readers have it first.
+	Shards int
 }
 
 // gsi1 is in every table: the rows of a model, by partition key.
 const gsi1 = "gsi1"
+
+// same says whether two values name one index. How many shards it has is each model's own matter.
+func (x Index) same(y Index) bool { return x.Name == y.Name && x.PK == y.PK && x.SK == y.SK }
 
 func (x Index) resolved() Index {
 	if x.PK == "" {
@@ -53,7 +61,7 @@ func (x *indexKey) written() []string {
 }
 
 // attributes are the values for written. They are nil if the row is not in the index.
-func (x *indexKey) attributes(rv reflect.Value) ([]types.AttributeValue, error) {
+func (x *indexKey) attributes(key RowKey, rv reflect.Value) ([]types.AttributeValue, error) {
 	none := make([]types.AttributeValue, len(x.written()))
 	pk, ok, err := join(x.partition, x.pk, rv)
 	if err != nil || !ok {
@@ -63,6 +71,7 @@ func (x *indexKey) attributes(rv reflect.Value) ([]types.AttributeValue, error) 
 	if err != nil || !ok {
 		return none, err
 	}
+	pk += x.shardOf(key)
 	if err := (RowKey{PK: pk, SK: sk}).valid(); err != nil {
 		return nil, fmt.Errorf("index %q: %w", x.Name, err)
 	}
@@ -102,6 +111,10 @@ func (d *definition) addIndex(index Index, keys []KeyPart) {
 		return
 	case x.PK == x.SK, reserved(x.SK), reserved(x.PK) && x.PK != attrDiscriminator:
 		d.fault("", fmt.Sprintf("%s: attributes %q and %q cannot be its keys", what, x.PK, x.SK), "leave PK and SK empty for the default")
+		return
+	}
+	if x.Shards < 0 || x.Shards > maxShards || x.Shards > 1 && x.PK == attrDiscriminator {
+		d.fault("", fmt.Sprintf("%s: it cannot have %d shards", what, x.Shards), "up to 64; an index by discriminator has none")
 		return
 	}
 	key := &indexKey{Index: x, partition: d.name}
@@ -214,7 +227,7 @@ func (m *model) byName() *indexKey {
 // index finds a defined index by its value.
 func (m *model) index(x Index) (*indexKey, error) {
 	for _, have := range m.indexes {
-		if have.Index == x.resolved() {
+		if have.same(x.resolved()) {
 			return have, nil
 		}
 	}

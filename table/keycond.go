@@ -16,7 +16,9 @@ func (q Query[T]) keyCondition(b *builder, a *asked) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	text := b.name(q.index.PK) + " = " + b.text(pk)
+	text := b.name(q.index.PK) + " = "
+	a.partition = b.text(pk)
+	text += a.partition
 	span, err := k.span()
 	if err != nil {
 		return "", err

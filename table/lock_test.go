@@ -114,7 +114,10 @@ func TestTheLockHoldsAheadOfTheClock(t *testing.T) {
 		_, meta, err := Orders.GetMeta(ctx, db, "42")
 		require.NoError(t, err)
 		require.True(t, meta.Timestamp.Equal(ahead.Add(time.Millisecond)), meta.Timestamp)
-		require.ErrorIs(t, Orders.Save(ctx, db, order(), table.IfUnchanged(ahead)), table.ErrConflict)
+		err = Orders.Save(ctx, db, order(), table.IfUnchanged(ahead))
+		require.ErrorIs(t, err, table.ErrConflict)
+		_, _, ok := Orders.Current(err)
+		require.True(t, ok, "it is a conflict at once, and not a timestamp in the way")
 	})
 }
 

@@ -16,6 +16,7 @@ func (db *DB) Params(do func(db *DB) error) ([]any, error) {
 	rec := &recorder{}
 	dry := *db
 	dry.client, dry.given, dry.clock = meter(rec, db.hook), rec, new(clock)
+	dry.readers = 1 // for the order of the requests
 	err := do(&dry)
 	if errors.Is(err, ErrNotFound) {
 		err = nil

@@ -61,10 +61,11 @@ type Page[T any] struct {
 // asked is a query on its way to the endpoint.
 type asked struct {
 	reading
-	in      *dynamodb.QueryInput
-	index   *indexKey
-	exclude string // the sort key that a range does not include
-	print   []byte // what a cursor is bound to
+	in        *dynamodb.QueryInput
+	index     *indexKey
+	partition string // the placeholder of the partition key
+	exclude   string // the sort key that a range does not include
+	print     []byte // what a cursor is bound to
 }
 
 // ask compiles the query.
@@ -124,6 +125,9 @@ func (a *asked) fingerprint(model string) []byte {
 	if a.in.FilterExpression != nil {
 		texts = append(texts, *a.in.FilterExpression)
 	}
+	if a.index.Shards > 1 {
+		texts = append(texts, "shards", strconv.Itoa(a.index.Shards))
+	}
 	b := appendText(nil, texts...)
 	for i := range len(a.in.ExpressionAttributeNames) {
 		b = appendText(b, a.in.ExpressionAttributeNames["#"+strconv.Itoa(i)])
@@ -162,15 +166,34 @@ func (q Query[T]) All(ctx context.Context, db *DB, opts ...ReadOption) iter.Seq2
 			yield(zero, q.fail(err))
 			return
 		}
-		for more := true; more; {
-			var rows []Item
-			if rows, more, err = a.read(ctx, db); err != nil {
+		for item, err := range a.rows(ctx, db) {
+			if err != nil {
 				yield(zero, q.fail(err))
 				return
 			}
+			v, err := q.decode(item)
+			if !yield(v, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// rows are all rows of the query, in order. An error comes last.
+func (a *asked) rows(ctx context.Context, db *DB) iter.Seq2[Item, error] {
+	if a.index.Shards > 1 {
+		return a.split().rows(ctx, db)
+	}
+	return func(yield func(Item, error) bool) {
+		for more := true; more; {
+			var rows []Item
+			var err error
+			if rows, more, err = a.read(ctx, db); err != nil {
+				yield(nil, err)
+				return
+			}
 			for _, item := range rows {
-				v, err := q.decode(item)
-				if !yield(v, err) || err != nil {
+				if !yield(item, nil) {
 					return
 				}
 			}
@@ -186,16 +209,15 @@ func (q Query[T]) Page(ctx context.Context, db *DB, opts ...ReadOption) (Page[T]
 	if err != nil {
 		return Page[T]{}, q.fail(err)
 	}
-	rows, err := a.page(ctx, db)
+	rows, next, err := a.page(ctx, db)
 	if err != nil {
 		return Page[T]{}, q.fail(err)
 	}
-	page := Page[T]{Items: make([]T, 0, min(len(rows), a.limit))}
-	for i, item := range rows {
-		if i == a.limit { // one more than asked for: there is a next page
-			page.Next = db.cursors.seal(a.position(rows[i-1]), a.print)
-			break
-		}
+	page := Page[T]{Items: make([]T, 0, len(rows))}
+	if next != nil {
+		page.Next = db.cursors.seal(next, a.print)
+	}
+	for _, item := range rows {
 		v, err := q.decode(item)
 		if err != nil {
 			return Page[T]{}, err
@@ -205,20 +227,33 @@ func (q Query[T]) Page(ctx context.Context, db *DB, opts ...ReadOption) (Page[T]
 	return page, nil
 }
 
-// page reads one row more than the limit, if there is one.
-func (a *asked) page(ctx context.Context, db *DB) ([]Item, error) {
+// page reads up to the limit, and the position behind it if there is more.
+func (a *asked) page(ctx context.Context, db *DB) (rows []Item, next []byte, err error) {
 	if a.limit == 0 {
 		a.limit = defaultLimit
 	}
+	var position []byte
 	if a.after != "" {
-		position, err := db.cursors.open(a.after, a.print)
-		if err != nil {
-			return nil, err
-		}
-		if a.in.ExclusiveStartKey, err = a.startKey(position); err != nil {
-			return nil, err
+		if position, err = db.cursors.open(a.after, a.print); err != nil {
+			return nil, nil, err
 		}
 	}
+	if a.index.Shards > 1 {
+		return a.split().page(ctx, db, a.limit, position)
+	}
+	if position != nil {
+		if a.in.ExclusiveStartKey, err = a.startKey(position); err != nil {
+			return nil, nil, err
+		}
+	}
+	if rows, err = a.readOneMore(ctx, db); err != nil || len(rows) <= a.limit {
+		return rows, nil, err
+	}
+	return rows[:a.limit], a.position(rows[a.limit-1]), nil
+}
+
+// readOneMore reads one row more than the limit, if there is one.
+func (a *asked) readOneMore(ctx context.Context, db *DB) ([]Item, error) {
 	var rows []Item
 	for more := true; more && len(rows) <= a.limit; {
 		a.readAbout(a.limit + 1 - len(rows))

@@ -109,7 +109,7 @@ func (r *row) fill(rv reflect.Value) error {
 		return nil
 	}
 	for _, x := range r.indexes {
-		attrs, err := x.attributes(rv)
+		attrs, err := x.attributes(r.key, rv)
 		if err != nil {
 			return err
 		}

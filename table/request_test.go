@@ -111,6 +111,7 @@ func TestRequestsOfReads(t *testing.T) {
 		"gt":          all(Orders.Query(ByStatus, table.Eq(&f.Status, "OPEN"), table.Gt(&f.PlacedAt, at))),
 		"lte-desc":    all(Orders.Query(ByStatus, table.Eq(&f.Status, "OPEN"), table.Lte(&f.PlacedAt, at)), table.Desc()),
 		"between":     all(Orders.Query(ByStatus, table.Eq(&f.Status, "OPEN"), table.Between(&f.PlacedAt, at, at.Add(time.Hour)))),
+		"shards":      all(openOf(spread(3))),
 		"list":        all(Orders.List()),
 		"list-prefix": all(Orders.List(table.BeginsWith(&f.ID, "4"))),
 		"of":          all(Lines.Of("42")),

@@ -49,7 +49,7 @@ func (s *TableSchema) add(m *model, x Index) error {
 	switch {
 	case i < 0:
 		s.indexes = append(s.indexes, x)
-	case s.indexes[i] != x:
+	case !s.indexes[i].same(x):
 		return invalid("model %q defines index %q with keys %q and %q, and another one with %q and %q", m.name, x.Name, x.PK, x.SK,
 			s.indexes[i].PK, s.indexes[i].SK)
 	}

@@ -215,7 +215,7 @@ func (r *row) follow(sample reflect.Value) error {
 		if missing != nil {
 			return invalid("index %q is made of field %s, too: Set it in the same update", x.Name, missing.goPath)
 		}
-		values, err := x.attributes(sample)
+		values, err := x.attributes(r.key, sample)
 		if err != nil {
 			return err
 		}
