@@ -111,12 +111,14 @@ func (b *batch) route(ctx context.Context) {
 	}
 	b.each(len(packed), func(n int) {
 		d := &b.deliveries[packed[n]]
-		d.failed = b.unpack(ctx, d)
+		if d.failed = context.Cause(ctx); d.failed == nil {
+			d.failed = b.unpack(ctx, d)
+		}
 	})
 }
 
 // take maps an event and puts the mutations where they belong.
-func (b *batch) take(i int) {
+func (b *batch) take(ctx context.Context, i int) {
 	d := &b.deliveries[i]
 	if d.failed != nil {
 		b.judge(i, "", d.failed, judgeMapper(d.failed))
@@ -124,6 +126,10 @@ func (b *batch) take(i int) {
 	}
 	if len(d.rules) == 0 {
 		b.stats.Skipped++
+		return
+	}
+	if ctx.Err() != nil {
+		b.judge(i, "", context.Cause(ctx), retry)
 		return
 	}
 	for _, r := range d.rules {
@@ -237,11 +243,11 @@ func (b *batch) writeLane(ctx context.Context, work *laneWork) {
 		return cmp.Or(cmp.Compare(y.version, x.version), cmp.Compare(x.rule.place, y.rule.place))
 	})
 	for i, m := range work.mutations {
-		if err := ctx.Err(); err != nil {
-			b.failAll(work.mutations[i:], err)
+		if ctx.Err() != nil {
+			b.failAll(work.mutations[i:], context.Cause(ctx))
 			return
 		}
-		outcome, err := safely(func() (idempotence.Outcome, error) { return m.write(ctx) })
+		outcome, err := limited(ctx, b, func() (idempotence.Outcome, error) { return m.write(ctx) })
 		b.count(outcome, err, len(work.mutations)-i-1)
 		if err == nil {
 			work.done = true

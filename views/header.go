@@ -32,7 +32,7 @@ func setHeader(e *insideout.Event, name, value []byte) bool {
 		return setText(&e.PartitionKey, value)
 	case "timestamp":
 		millis, err := strconv.ParseInt(string(value), 10, 64)
-		plain := err == nil && value[0] >= '1' && value[0] <= '9' && len(value) <= maxMillisDigits && e.Timestamp.IsZero()
+		plain := err == nil && value[0] >= '1' && value[0] <= '9' && len(value) <= maxMillisDigits
 		e.Timestamp = time.UnixMilli(millis).UTC()
 		return plain
 	case memberTags:
@@ -52,7 +52,7 @@ const (
 
 func setText(dst *string, value []byte) bool {
 	text, ok := plainText(value)
-	if !ok || *dst != "" || len(text) == 0 {
+	if !ok || len(text) == 0 {
 		return false
 	}
 	*dst = string(text)
@@ -60,9 +60,6 @@ func setText(dst *string, value []byte) bool {
 }
 
 func setTags(e *insideout.Event, value []byte) bool {
-	if e.Tags != nil {
-		return false
-	}
 	e.Tags = insideout.Tags{}
 	s := scanner{raw: value}
 	s.members(func(name, value []byte) bool {

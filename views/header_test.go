@@ -80,6 +80,8 @@ func FuzzHeader(f *testing.F) {
 		`"tags":{"skip":true},"id":"e1","type":"customer-registered","timestamp":1,"customer":{"id":"ann"}`,
 		`"tags":{},"triggers":[{"id":"e0"}],"partitionKey":"p","id":"e1","type":"customer-registered","timestamp":1,"customer":{"id":"ann"}`,
 		`"id":"x","detail-type":"t","detail":{"id":"e","type":"customer-registered","timestamp":1,"customer":{"id":"ann"}}`,
+		"\"partitionKey\":\"\xff\",\"id\":\"e1\",\"type\":\"customer-registered\",\"timestamp\":1,\"customer\":{\"id\":\"ann\"}",
+		`"id":"e1","type":"customer-registered","timestamp":1,"customer":{"id":"ann","name":"\","},"a":"\\","timestamp":3,"tags":{"a":"b"},"tags":{}`,
 		`"i\u0064":"e1","type":"customer-registered","timestamp":1,"timest\u0061mp":5,"customer":{"id":"ann"}`,
 	} {
 		f.Add(members)

@@ -28,7 +28,8 @@ type Options struct {
 	// Default: no event is.
 	Source string
 
-	// Workers is how many rows are written at a time. Default: 16.
+	// Workers is how many rows are written at a time, of all batches together. While the table throttles it is fewer:
+	// half as many at each burst of throttles, and one more for each round of writes that get through. Default: 16.
 	Workers int
 
 	// Faults takes a fault event for each event that cannot be applied, ever. Default: none; such events are then
@@ -89,6 +90,7 @@ type Stats struct {
 	Skipped    int64 // events of no rule, of this service itself, for tests, or skipped by their mapper
 	Faults     int64 // fault events that are out
 	Failed     int64 // events to be delivered again
+	Throttled  int64 // requests that the table throttled
 	Writes     int64 // requests that write, of roll-ups too
 	Reads      int64 // requests that read: of roll-ups only
 	RolledUp   int64 // totals that were written
@@ -104,6 +106,7 @@ func (s *Stats) add(o Stats) {
 	s.Skipped += o.Skipped
 	s.Faults += o.Faults
 	s.Failed += o.Failed
+	s.Throttled += o.Throttled
 	s.Writes += o.Writes
 	s.Reads += o.Reads
 	s.RolledUp += o.RolledUp
@@ -120,7 +123,8 @@ type Listener struct {
 	routes  map[string][]*rule // by whole event type
 	rollups []*rollup
 
-	tried tried
+	tried   tried
+	limiter *limiter
 
 	mu    sync.Mutex
 	stats Stats
@@ -151,6 +155,7 @@ func New(db *table.DB, parts ...Part) (*Listener, error) {
 		return nil, err
 	}
 	l.opts.setDefaults()
+	l.limiter = newLimiter(l.opts.Workers)
 	return l, nil
 }
 
@@ -195,12 +200,14 @@ func (l *Listener) Handle(ctx context.Context, events []insideout.Event) error {
 // process takes a batch through all steps and returns the reasons of those that must be delivered again.
 func (l *Listener) process(ctx context.Context, deliveries []delivery) map[int]error {
 	b := newBatch(l, deliveries)
-	b.route(ctx)
+	work, cancel := working(ctx)
+	defer cancel()
+	b.route(work)
 	for i := range deliveries {
-		b.take(i)
+		b.take(work, i)
 	}
-	b.write(ctx)
-	b.rollUp(ctx)
+	b.write(work)
+	b.rollUp(work)
 	b.publishFaults(ctx)
 	l.tried.done(deliveries, b.failed)
 	b.stats.In, b.stats.Failed = int64(len(deliveries)), int64(len(b.failed))

@@ -135,7 +135,7 @@ var errContended = errors.New("views: other listeners kept writing the same tota
 
 func (b *batch) rollUpOne(ctx context.Context, t *total) {
 	for attempt := range maxAttempts {
-		done, err := safely(func() (rolled, error) { return t.rollup.run(ctx, b.db, t.pk) })
+		done, err := limited(ctx, b, func() (rolled, error) { return t.rollup.run(ctx, b.db, t.pk) })
 		b.countRolled(done)
 		if err != nil {
 			b.failTotal(t, err)
