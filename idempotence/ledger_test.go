@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/stretchr/testify/require"
@@ -120,6 +121,7 @@ func TestErrorsOfEffects(t *testing.T) {
 		_, err = l.Do(t.Context(), "long", never[int](t))
 		require.ErrorIs(t, err, idempotence.ErrFailed)
 		require.Less(t, len(err.Error()), 4200)
+		require.True(t, utf8.ValidString(err.Error()))
 	})
 }
 

@@ -46,14 +46,13 @@ func (c *cache) get(key string, now time.Time) (entry, bool) {
 }
 
 func (c *cache) put(key string, e entry) {
-	if c == nil || e.status != completed {
+	if c == nil {
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if element, ok := c.byKey[key]; ok {
 		element.Value.(*cached).entry = e
-		c.order.MoveToFront(element)
 		return
 	}
 	c.byKey[key] = c.order.PushFront(&cached{key, e})

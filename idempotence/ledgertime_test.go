@@ -85,6 +85,25 @@ func TestWaitEndsWithContext(t *testing.T) {
 	})
 }
 
+// An effect that finds another key held has failed; only one's own key is worth waiting for.
+func TestWaitIsForOwnKey(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m, runs := newMemory(), 0
+		wait := holding(t, ledger[string](t, m, "rows", short()), 5*time.Second, returns("first"))
+		opts := short()
+		opts.Wait = true
+		_, err := ledger[string](t, m, "rows", opts).Do(t.Context(), "outer", func(ctx context.Context) (string, error) {
+			runs++
+			return ledger[string](t, m, "rows", short()).Do(ctx, "k", never[string](t))
+		})
+		require.ErrorIs(t, err, idempotence.ErrInProgress)
+		require.Equal(t, 1, runs)
+		_, err = wait()
+		require.NoError(t, err)
+	})
+}
+
 // The lease is the earlier of the context's deadline and Options.Lease, and the effect's context ends with it.
 func TestLease(t *testing.T) {
 	t.Parallel()

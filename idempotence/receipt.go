@@ -72,7 +72,7 @@ func (r *Receipt[T]) Result(err error) (T, error) {
 		return none, r.call.fail("transact", err)
 	}
 	for _, reason := range canceled.CancellationReasons {
-		if textOf(reason.Item["pk"]) != r.call.row.pk || textOf(reason.Item["sk"]) != ledgerName {
+		if textOf(reason.Item["pk"]) != r.call.row.pk {
 			continue
 		}
 		old, readErr := readEntry(reason.Item)

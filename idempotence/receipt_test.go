@@ -130,7 +130,9 @@ func TestReceiptOfZombie(t *testing.T) {
 		m := newMemory()
 		l := ledger[string](t, m, "rows", short())
 		count := func(result string) func(context.Context) (string, error) {
-			return func(ctx context.Context) (string, error) { return counting(ctx, l, m, "rows", "k", result) }
+			return func(ctx context.Context) (string, error) {
+				return counting(context.WithoutCancel(ctx), l, m, "rows", "k", result)
+			}
 		}
 		first := holding(t, l, 15*time.Second, count("first"))
 		time.Sleep(12 * time.Second)
@@ -146,7 +148,7 @@ func TestReceiptOfZombie(t *testing.T) {
 		m := newMemory()
 		l := ledger[string](t, m, "rows", short())
 		first := holding(t, l, 15*time.Second, func(ctx context.Context) (string, error) {
-			return counting(ctx, l, m, "rows", "k", "first")
+			return counting(context.WithoutCancel(ctx), l, m, "rows", "k", "first")
 		})
 		time.Sleep(12 * time.Second)
 		_, err := l.Do(t.Context(), "k", func(ctx context.Context) (string, error) {
@@ -187,6 +189,28 @@ func TestReceiptOfOtherCancellations(t *testing.T) {
 		require.ErrorIs(t, err, idempotence.ErrInvalid)
 		_, err = l.Receipt(t.Context(), "k", strings.Repeat("x", 64<<10))
 		require.ErrorIs(t, err, idempotence.ErrResult)
+	})
+}
+
+// Two receipts in one transaction: each answers for its own key.
+func TestReceiptsTogether(t *testing.T) {
+	t.Parallel()
+	everywhere(t, func(t *testing.T, e engine, table string) {
+		l := ledger[string](t, e, table, nil)
+		_, err := counting(t.Context(), l, e, table, "known", "stored")
+		require.NoError(t, err)
+		known, err := l.Receipt(t.Context(), "known", "x")
+		require.NoError(t, err)
+		fresh, err := l.Receipt(t.Context(), "fresh", "y")
+		require.NoError(t, err)
+		_, canceled := e.TransactWriteItems(t.Context(), &dynamodb.TransactWriteItemsInput{
+			TransactItems: []types.TransactWriteItem{known.Item(), fresh.Item()},
+		})
+		got, err := known.Result(canceled)
+		require.NoError(t, err)
+		require.Equal(t, "stored", got)
+		_, err = fresh.Result(canceled)
+		require.ErrorIs(t, err, canceled)
 	})
 }
 
