@@ -144,15 +144,15 @@ func refused(err error) bool {
 }
 
 // verdict says why a condition failed: nothing, if only the timestamp was in the way. done says that the row is as this very
-// write would leave it: the client may have sent the request twice because the first answer was lost. Create does not trust that, or two callers in
-// one millisecond would both have created the row.
+// write would leave it: the client may have sent the request twice because the first answer was lost. Create and a write with conditions do not trust
+// that, or two callers in one millisecond would both have won; a conditional write whose answer was lost is a conflict.
 func (r *row) verdict(stored Item) (done bool, err error) {
 	visible := len(stored) > 0 && shown(stored, r.now)
 	same := len(stored) > 0 && storedTimestamp(stored) == r.now.UnixMilli()
 	switch {
 	case r.kind == writeCreate && visible:
 		return false, ErrExists
-	case (r.kind == writeSave || r.kind == writeDelete || r.kind == writeRestore) && same && r.wrote(stored):
+	case (r.kind == writeSave || r.kind == writeDelete || r.kind == writeRestore) && same && r.unconditional() && r.wrote(stored):
 		return true, nil
 	case (r.kind == writeDelete || r.kind == writeUpdate) && !visible, r.kind == writeRestore && !isTrue(stored[attrDeleted]):
 		return false, ErrNotFound
@@ -163,6 +163,8 @@ func (r *row) verdict(stored Item) (done bool, err error) {
 	}
 	return false, nil
 }
+
+func (r *row) unconditional() bool { return len(r.cond) == 0 && r.expected == 0 }
 
 // wrote says whether every slot is stored as this write would have it.
 func (r *row) wrote(stored Item) bool {

@@ -1,0 +1,27 @@
+package table_test
+
+import (
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/insideout-go/insideout/table"
+	"github.com/insideout-go/insideout/table/embedded"
+)
+
+// Of two writers whose condition holds for the same state one wins, also where they write the same in one millisecond.
+func TestConditionalSavesDoNotBothWin(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) { // the clock stands still
+		e := embedded.New(nil)
+		defer func() { require.NoError(t, e.Close()) }()
+		db := create(t, e, Lines)
+		was, is := Line{"42", 1, "x", 1}, Line{"42", 1, "x", 2}
+		require.NoError(t, Lines.Save(t.Context(), db, was))
+		free := table.If(table.Eq(&Lines.F.Quantity, was.Quantity))
+		require.NoError(t, Lines.Save(t.Context(), db, is, free))
+		require.ErrorIs(t, Lines.Save(t.Context(), db, is, free), table.ErrConflict)
+		require.NoError(t, Lines.Save(t.Context(), db, is), "without a condition, the row is as it was asked for")
+	})
+}
