@@ -247,7 +247,10 @@ func (b *batch) writeLane(ctx context.Context, work *laneWork) {
 			b.failAll(work.mutations[i:], context.Cause(ctx))
 			return
 		}
-		outcome, err := limited(ctx, b, func() (idempotence.Outcome, error) { return m.write(ctx) })
+		outcome, err := limited(ctx, b, func() (idempotence.Outcome, error) {
+			b.countWrite()
+			return m.write(ctx)
+		})
 		b.count(outcome, err, len(work.mutations)-i-1)
 		if err == nil {
 			work.done = true
@@ -260,10 +263,16 @@ func (b *batch) writeLane(ctx context.Context, work *laneWork) {
 	}
 }
 
-func (b *batch) count(outcome idempotence.Outcome, err error, superseded int) {
+// countWrite counts a request that is about to be made: one that waited until its time was over is none.
+func (b *batch) countWrite() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.stats.Writes++
+}
+
+func (b *batch) count(outcome idempotence.Outcome, err error, superseded int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	if err != nil {
 		return
 	}

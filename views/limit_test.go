@@ -130,7 +130,7 @@ func TestDeadline(t *testing.T) {
 		require.ErrorContains(t, failed.Errors[99], "the time of the function is nearly over")
 		require.NoError(t, ctx.Err())
 		require.InDelta(t, 100-2*9, len(failed.Failed()), 2)
-		require.LessOrEqual(t, client.busy, 0)
+		require.Zero(t, client.busy)
 		require.EqualValues(t, 100-len(failed.Failed()), l.Stats().Applied)
 	})
 }
