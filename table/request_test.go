@@ -106,13 +106,22 @@ func TestRequestsOfReads(t *testing.T) {
 		"batch-get": func(ctx context.Context, db *table.DB) error {
 			return second(Orders.BatchGet(ctx, db, []table.ID{"1", "2", "1"}))
 		},
-		"aggregate":   func(ctx context.Context, db *table.DB) error { return second(Baskets.Get(ctx, db, "42")) },
-		"partition":   all(Orders.Query(ByStatus, table.Eq(&f.Status, "OPEN"))),
-		"gt":          all(Orders.Query(ByStatus, table.Eq(&f.Status, "OPEN"), table.Gt(&f.PlacedAt, at))),
-		"lte-desc":    all(Orders.Query(ByStatus, table.Eq(&f.Status, "OPEN"), table.Lte(&f.PlacedAt, at)), table.Desc()),
-		"between":     all(Orders.Query(ByStatus, table.Eq(&f.Status, "OPEN"), table.Between(&f.PlacedAt, at, at.Add(time.Hour)))),
-		"shards":      all(openOf(spread(3))),
-		"list":        all(Orders.List()),
+		"aggregate": func(ctx context.Context, db *table.DB) error { return second(Baskets.Get(ctx, db, "42")) },
+		"partition": all(Orders.Query(ByStatus, table.Eq(&f.Status, "OPEN"))),
+		"gt":        all(Orders.Query(ByStatus, table.Eq(&f.Status, "OPEN"), table.Gt(&f.PlacedAt, at))),
+		"lte-desc":  all(Orders.Query(ByStatus, table.Eq(&f.Status, "OPEN"), table.Lte(&f.PlacedAt, at)), table.Desc()),
+		"between":   all(Orders.Query(ByStatus, table.Eq(&f.Status, "OPEN"), table.Between(&f.PlacedAt, at, at.Add(time.Hour)))),
+		"shards":    all(openOf(spread(3))),
+		"list":      all(Orders.List()),
+		"count": func(ctx context.Context, db *table.DB) error {
+			return second(Lines.Of("42", table.Lt(&l.No, 3)).Where(table.Eq(&l.SKU, "a-1")).Count(ctx, db))
+		},
+		"scan": func(ctx context.Context, db *table.DB) error {
+			for _, err := range Orders.Scan(ctx, db, 1) {
+				return err
+			}
+			return nil
+		},
 		"list-prefix": all(Orders.List(table.BeginsWith(&f.ID, "4"))),
 		"of":          all(Lines.Of("42")),
 		"of-gt":       all(Lines.Of("42", table.Gt(&l.No, 3))),

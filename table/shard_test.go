@@ -187,6 +187,31 @@ func TestCursorsOfShards(t *testing.T) {
 	})
 }
 
+// TestPagesOfShardsSkipWhatIsFilteredOut: a shard goes on where a whole request of it found nothing.
+func TestPagesOfShardsSkipWhatIsFilteredOut(t *testing.T) {
+	t.Parallel()
+	everywhere(t, func(t *testing.T, e endpoint) {
+		m := spread(3)
+		db := create(t, e, m)
+		var ops []table.Op
+		for i := range 600 {
+			o := Order{ID: fmt.Sprint(i), Status: "OPEN", PlacedAt: day(1).Add(time.Duration(i) * time.Second)}
+			if i >= 590 {
+				o.Note = "rare"
+			}
+			ops = append(ops, m.Put(o))
+		}
+		require.NoError(t, db.Batch(t.Context(), ops...))
+		var got []string
+		for _, p := range walk(t, db, openOf(m).Where(table.Eq(&m.F.Note, "rare")), []table.ReadOption{table.Limit(4)}) {
+			for _, o := range p.Items {
+				got = append(got, o.ID)
+			}
+		}
+		require.Equal(t, []string{"590", "591", "592", "593", "594", "595", "596", "597", "598", "599"}, got)
+	})
+}
+
 func TestShardsRefuse(t *testing.T) {
 	t.Parallel()
 	for _, x := range []table.Index{{Name: "gsi2", Shards: -1}, {Name: "gsi2", Shards: 65}, {Name: "gsi2", PK: "discriminator", Shards: 2}} {
