@@ -3,6 +3,7 @@ package table_test
 import (
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -13,12 +14,13 @@ import (
 // Of two writers whose condition holds for the same state one wins, also where they write the same in one millisecond.
 func TestConditionalSavesDoNotBothWin(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) { // the clock stands still
+	synctest.Test(t, func(t *testing.T) { // the clock stands still between two writes
 		e := embedded.New(nil)
 		defer func() { require.NoError(t, e.Close()) }()
 		db := create(t, e, Lines)
 		was, is := Line{"42", 1, "x", 1}, Line{"42", 1, "x", 2}
 		require.NoError(t, Lines.Save(t.Context(), db, was))
+		time.Sleep(time.Second)
 		free := table.If(table.Eq(&Lines.F.Quantity, was.Quantity))
 		require.NoError(t, Lines.Save(t.Context(), db, is, free))
 		require.ErrorIs(t, Lines.Save(t.Context(), db, is, free), table.ErrConflict)
