@@ -185,6 +185,9 @@ func (l *Listener) Stats() Stats {
 // out as a fault event; otherwise a [*BatchError] names those that must be delivered again. Deliver again what you
 // like: events that were applied before change nothing.
 //
+// Where ctx has a deadline, the work ends a fifth of the time before it, at most a second, and what was not done by then is
+// among those that must be delivered again.
+//
 // The events and what they refer to must not be changed meanwhile.
 func (l *Listener) Handle(ctx context.Context, events []insideout.Event) error {
 	deliveries := make([]delivery, len(events))
