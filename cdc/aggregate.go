@@ -110,7 +110,7 @@ func (g *touched) kind(exists, deleted bool) (Kind, bool) {
 		return g.rootKind, gone
 	case deleted:
 		return Deleted, gone
-	case g.rootKind == "":
+	case g.rootKind == "", gone: // gone, and back by the time of the read: a later record says so
 		return Updated, true
 	default:
 		return g.rootKind, true
@@ -174,7 +174,7 @@ func (b *batch) mapAggregate(ctx context.Context, g *touched) {
 	}
 	o.event, err = safely(event)
 	if err == nil {
-		err = b.trigger.complete(&o.event, &g.last, aggregateID(g.last.sequence, rule.name), rule.entity, rule.name)
+		err = b.trigger.complete(&o.event, &g.last, aggregateID(&g.last, rule.name), rule.entity, rule.name)
 	}
 	switch {
 	case errors.Is(err, ErrSkip):
@@ -185,7 +185,10 @@ func (b *batch) mapAggregate(ctx context.Context, g *touched) {
 	}
 }
 
-func aggregateID(sequence, rule string) string { return padSequence(sequence) + "." + rule }
+// aggregateID sorts like the stream, and has the record's id at its end, since a sequence number is unique in its shard only.
+func aggregateID(last *change, rule string) string {
+	return padSequence(last.sequence) + "." + rule + "." + last.id
+}
 
 func padSequence(sequence string) string {
 	return strings.Repeat("0", max(0, sequenceDigits-len(sequence))) + sequence

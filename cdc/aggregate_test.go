@@ -180,7 +180,7 @@ func TestAggregateVersions(t *testing.T) {
 	for _, id := range last {
 		require.Equal(t, last[0], id, "the last record is the last one of every batching")
 	}
-	require.Len(t, last[0], 40+len(".thing"))
+	require.Regexp(t, `^[0-9]{40}\.thing\.[0-9a-f]{32}$`, last[0])
 }
 
 func withType(e insideout.Event, name string) insideout.Event { e.Type = name; return e }

@@ -62,9 +62,12 @@ var checkpointRows = table.DefineNode(checkpointName, func(r *checkpointRow, d *
 	d.Retain(checkpointRetention)
 })
 
-// CheckpointsIn keeps checkpoints in rows of db, which may be the very table that is followed: one node with the
+// CheckpointsIn keeps checkpoints in rows of db: one node with the
 // discriminator "checkpoint" for each shard and consumer, latched, so that triggers do not publish it, and written
 // under the inverse lock, so that it does not go back. The rows go 33 days after they were last written.
+//
+// db may be the very table that is followed, as long as it is never silent for a day: the last checkpoint is then itself the last record, and
+// 24 hours later the stream has trimmed it, so that a run says [ErrTrimmed] although nothing is lost. A table of its own has no such end.
 func CheckpointsIn(db *table.DB) Checkpoints { return tableCheckpoints{db} }
 
 type tableCheckpoints struct{ db *table.DB }

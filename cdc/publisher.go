@@ -77,26 +77,39 @@ func failures(err error, n int) map[int]error {
 	return failed
 }
 
-// FanOut returns a publisher that hands every event to each of the publishers, to one after the other in the given
-// order: put the lake before the bus, and whatever a listener has seen is in the lake. An event is out when it is out
-// everywhere; the failure of one publisher is the failure of the whole for those events, and the others get them again.
+// FanOut returns a publisher that hands the events to one publisher after the other in the given order, and to each only those
+// that are out at the ones before it: put the lake before the bus, and whatever a listener has seen is in the lake. An event
+// that one of them refused has failed, and the ones before it get it again.
 func FanOut(publishers ...Publisher) Publisher { return fanOut(slices.Clone(publishers)) }
 
 type fanOut []Publisher
 
 func (f fanOut) Publish(ctx context.Context, events []insideout.Event) error {
-	reasons := map[int][]error{}
+	failed := map[int]error{}
+	place := make([]int, len(events)) // of the events that are still on their way
+	for i := range place {
+		place[i] = i
+	}
 	for _, p := range f {
-		for i, err := range failures(p.Publish(ctx, events), len(events)) {
-			reasons[i] = append(reasons[i], err)
+		reasons := failures(p.Publish(ctx, events), len(events))
+		if len(reasons) == 0 {
+			continue
+		}
+		var left []insideout.Event
+		var at []int
+		for i, e := range events {
+			if err, no := reasons[i]; no {
+				failed[place[i]] = err
+				continue
+			}
+			left, at = append(left, e), append(at, place[i])
+		}
+		if events, place = left, at; len(events) == 0 {
+			break
 		}
 	}
-	if len(reasons) == 0 {
+	if len(failed) == 0 {
 		return nil
 	}
-	out := &PublishError{Errors: make(map[int]error, len(reasons))}
-	for i, errs := range reasons {
-		out.Errors[i] = errors.Join(errs...)
-	}
-	return out
+	return &PublishError{Errors: failed}
 }
