@@ -17,7 +17,8 @@ func TestConditionalSavesDoNotBothWin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // the clock stands still between two writes
 		e := embedded.New(nil)
 		defer func() { require.NoError(t, e.Close()) }()
-		db := create(t, e, Lines)
+		db, err := table.Open(e, create(t, e, Lines).Name(), nil)
+		require.NoError(t, err)
 		was, is := Line{"42", 1, "x", 1}, Line{"42", 1, "x", 2}
 		require.NoError(t, Lines.Save(t.Context(), db, was))
 		time.Sleep(time.Second)
