@@ -66,10 +66,12 @@ func TestScansRefuse(t *testing.T) {
 	t.Parallel()
 	db := dry(t)
 	for _, segments := range []int{-1, 0, 257} {
+		var failed error
 		for _, err := range Orders.Scan(t.Context(), db, segments) {
-			require.ErrorContains(t, err, "1 to 256 segments")
-			require.ErrorIs(t, err, table.ErrInvalid)
+			failed = err
 		}
+		require.ErrorContains(t, failed, "1 to 256 segments")
+		require.ErrorIs(t, failed, table.ErrInvalid)
 	}
 	for _, err := range Orders.Scan(t.Context(), db, 1, table.Desc()) {
 		require.ErrorContains(t, err, "Desc means nothing")

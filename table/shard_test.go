@@ -184,6 +184,9 @@ func TestCursorsOfShards(t *testing.T) {
 		require.NoError(t, err)
 		grown := spread(6)
 		require.ErrorIs(t, second(openOf(grown).Page(ctx, db, table.After(first.Next))), table.ErrCursor, "the shards are others")
+		more, err := openOf(grown).Page(ctx, db, table.Limit(1))
+		require.NoError(t, err)
+		require.ErrorIs(t, second(openOf(m).Page(ctx, db, table.After(more.Next))), table.ErrCursor, "the shards are fewer")
 	})
 }
 
