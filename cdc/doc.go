@@ -20,7 +20,8 @@
 //
 // # Guarantees
 //
-// The same record gives the same event, to the byte, however often and in whatever batches it is delivered: there is no
+// The same record of a row gives the same event, to the byte, however often and in whatever batches it is delivered (an
+// aggregate's event tells what a read of it found: see [PublishAggregate]): there is no
 // clock and no randomness in the path. Events are published at least once, and handed to the publisher in the order of
 // their records; one that fails is published again behind those that did not. Nothing is lost: a record is published,
 // or has nothing to say, or is reported as failed, or, if it cannot be mapped, becomes a fault event that carries it. A

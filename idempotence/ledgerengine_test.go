@@ -9,13 +9,14 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"github.com/insideout-go/insideout/idempotence"
+	"github.com/insideout-go/insideout/table/embedded"
+	"github.com/insideout-go/insideout/table/embedded/local"
 )
 
 // engine is what tests run on.
@@ -28,12 +29,18 @@ type engine interface {
 
 const endpointVariable = "INSIDEOUT_DYNAMODB_ENDPOINT"
 
-// everywhere runs a test in memory, and on a DynamoDB endpoint where one is named, with a table of its own.
+// everywhere runs a test in memory, on the embedded engine, and on a DynamoDB endpoint where one is named, with a table of its own.
 func everywhere(t *testing.T, test func(t *testing.T, e engine, table string)) {
 	t.Helper()
 	t.Run("memory", func(t *testing.T) {
 		t.Parallel()
 		withTable(t, newMemory(), test)
+	})
+	t.Run("embedded", func(t *testing.T) {
+		t.Parallel()
+		e := embedded.New(nil)
+		t.Cleanup(func() { require.NoError(t, e.Close()) })
+		withTable(t, e, test)
 	})
 	t.Run("endpoint", func(t *testing.T) {
 		t.Parallel()
@@ -41,9 +48,8 @@ func everywhere(t *testing.T, test func(t *testing.T, e engine, table string)) {
 		if url == "" {
 			t.Skipf("set %s to the URL of a DynamoDB endpoint to run this test on it", endpointVariable)
 		}
-		withTable(t, dynamodb.New(dynamodb.Options{
-			BaseEndpoint: &url, Region: "eu-west-1", Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
-		}), test)
+		client, _ := local.Clients(url)
+		withTable(t, client, test)
 	})
 }
 

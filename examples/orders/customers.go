@@ -68,9 +68,9 @@ type orderEvent struct {
 }
 
 // newListener folds the facts into the view.
-func newListener(db *table.DB) (*views.Listener, error) {
+func newListener(db *table.DB, faults views.Faults) (*views.Listener, error) {
 	return views.New(db,
-		&views.Options{Source: "customers"},
+		&views.Options{Source: "customers", Faults: faults},
 		views.Upsert(Customers, views.On("customer-registered"), func(e customerEvent) (Customer, error) {
 			return Customer{ID: e.Customer.ID, RegisteredAt: e.Customer.RegisteredAt}, nil
 		}),

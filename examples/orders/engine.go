@@ -22,6 +22,7 @@ import (
 type engine struct {
 	client            client
 	orders, customers *table.DB
+	checkpoints       *table.DB // how far the trigger has followed the orders: a table of its own, for its changes are no news
 	streams           cdc.Streams
 	idle              time.Duration // how long a stream must be silent to be at its end
 	close             func() error
@@ -77,7 +78,10 @@ func newEngine(ctx context.Context, opts options, c client, streams cdc.Streams,
 	if e.orders, err = createTable(ctx, c, "orders-entities", Orders, Lines, Buyers, Imports); err != nil {
 		return nil, err
 	}
-	e.customers, err = createTable(ctx, c, "customers-entities", Customers, Purchases)
+	if e.customers, err = createTable(ctx, c, "customers-entities", Customers, Purchases); err != nil {
+		return nil, err
+	}
+	e.checkpoints, err = createTable(ctx, c, "orders-checkpoints")
 	return e, err
 }
 

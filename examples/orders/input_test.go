@@ -15,15 +15,17 @@ import (
 func TestLinesAreAcceptedOrRejectedWithTheReason(t *testing.T) {
 	t.Parallel()
 	for line, reason := range map[string]string{
-		"536365,85123A,HOLDER,6,12/1/10 8:26,2.55,17850,United Kingdom":      "",
-		"C536379,D,Discount,-1,12/1/10 9:41,27.5,14527,United Kingdom":       "",
-		"A563185,B,Adjust bad debt,1,8/12/11 14:50,11062.06,,United Kingdom": "",
-		"536414,22139,,56,12/1/10 11:52,0,,United Kingdom":                   "",
-		`536365,1,"A ""B"", C",6,12/1/10 8:26,2.55,17850,France`:             "",
+		"536365,85123A,HOLDER,6,12/1/10 8:26,2.55,17850,United Kingdom":                 "",
+		"C536379,D,Discount,-1,12/1/10 9:41,27.5,14527,United Kingdom":                  "",
+		"A563185,B,Adjust bad debt,1,8/12/11 14:50,11062.06,,United Kingdom":            "",
+		"536414,22139,,56,12/1/10 11:52,0,,United Kingdom":                              "",
+		`536365,1,"A ""B"", C",6,12/1/10 8:26,2.55,17850,France`:                        "",
+		`536365,1,12" RULER,6,12/1/10 8:26,2.55,17850,France`:                           "",
+		"536365,1," + strings.Repeat("X", 70_000) + ",6,12/1/10 8:26,2.55,17850,France": "the line is longer than 65536 bytes",
 		"":              "the line is empty",
 		"536365,85123A": "2 columns instead of 8",
 		"536365,1,X,6,12/1/10 8:26,2.55,17850,France,more":    "9 columns instead of 8",
-		`536365,1,"X,6,12/1/10 8:26,2.55,17850,France`:        "the quotes do not match",
+		`536365,1,"X,6,12/1/10 8:26,2.55,17850,France`:        "3 columns instead of 8",
 		",85123A,X,6,12/1/10 8:26,2.55,17850,France":          "column InvoiceNo is empty",
 		"CC1,85123A,X,6,12/1/10 8:26,2.55,17850,France":       `column InvoiceNo: "CC1" is not a number, or a letter and a number`,
 		"536365,,X,6,12/1/10 8:26,2.55,17850,France":          "column StockCode is empty",

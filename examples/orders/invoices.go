@@ -17,8 +17,10 @@ import (
 // columns is the header of the UCI Online Retail data set.
 const columns = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country"
 
-// maxLine bounds one line of the file, so that a file without line feeds cannot fill the memory.
-const maxLine = 1 << 20
+const (
+	maxLine = 1 << 20  // bytes until a line feed, so that a file without any cannot fill the memory
+	maxRow  = 64 << 10 // bytes of a line that is taken: far below the limit of an item
+)
 
 // InvoiceLine is one accepted line of the file.
 type InvoiceLine struct {
@@ -100,11 +102,14 @@ func (r *Invoices) line() (string, error) {
 }
 
 func parseLine(text string) (InvoiceLine, error) {
-	if text == "" {
+	switch {
+	case text == "":
 		return InvoiceLine{}, errors.New("the line is empty")
+	case len(text) > maxRow:
+		return InvoiceLine{}, fmt.Errorf("the line is longer than %d bytes", maxRow)
 	}
 	fields := csv.NewReader(strings.NewReader(text))
-	fields.FieldsPerRecord = -1
+	fields.FieldsPerRecord, fields.LazyQuotes = -1, true
 	row, err := fields.Read()
 	if err != nil {
 		return InvoiceLine{}, errors.New("the quotes do not match")

@@ -19,6 +19,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -83,12 +84,18 @@ func report(ctx context.Context, err error, opts options, stderr io.Writer) int 
 		fmt.Fprintf(stderr, "orders: interrupted%s\n", again)
 		return exitInterrupted
 	case bad:
-		fmt.Fprintf(stderr, "orders: %v\n", err)
+		fmt.Fprintf(stderr, "orders: %s\n", oneLine(err.Error()))
 		return exitBadInput
 	default:
-		fmt.Fprintf(stderr, "orders: %v\n", err)
+		fmt.Fprintf(stderr, "orders: %s\n", oneLine(err.Error()))
 		return exitFailure
 	}
+}
+
+// oneLine is the first line of a text: what others put below it is for their developers.
+func oneLine(text string) string {
+	first, _, _ := strings.Cut(text, "\n")
+	return first
 }
 
 func parseFlags(args []string, stderr io.Writer) (options, error) {
@@ -149,26 +156,40 @@ func checkDump(file string) error {
 }
 
 // openInput returns the invoices, and the name under which their progress is noted.
-func openInput(opts options, stdin io.Reader) (in io.Reader, name string, done func(), err error) {
+func openInput(ctx context.Context, opts options, stdin io.Reader) (in io.Reader, name string, done func(), err error) {
 	switch opts.in {
 	case "":
 		return bytes.NewReader(sample), "sample.csv", func() {}, nil
 	case "-":
-		return stdin, "", func() {}, nil
+		return readOnce(ctx, func() (io.Reader, error) { return stdin, nil }), "", func() {}, nil
+	}
+	info, err := os.Stat(opts.in)
+	if err == nil && info.IsDir() {
+		err = fmt.Errorf("%s is a directory; -in takes a file", opts.in)
+	}
+	if err != nil {
+		return nil, "", nil, badInput{err}
+	}
+	if !info.Mode().IsRegular() {
+		return readOnce(ctx, func() (io.Reader, error) { return os.Open(opts.in) }), "", func() {}, nil
 	}
 	file, err := os.Open(opts.in)
 	if err != nil {
 		return nil, "", nil, badInput{err}
 	}
-	info, err := file.Stat()
-	if err == nil && info.IsDir() {
-		err = fmt.Errorf("%s is a directory; -in takes a file", opts.in)
-	}
-	if err != nil {
-		return nil, "", nil, badInput{errors.Join(err, file.Close())}
-	}
-	if !info.Mode().IsRegular() { // a pipe can be read only once
-		return struct{ io.Reader }{file}, "", func() { _ = file.Close() }, nil
-	}
 	return file, filepath.Base(opts.in), func() { _ = file.Close() }, nil
+}
+
+// readOnce reads from what may wait for ever, such as a terminal or a pipe without a writer, until the context ends.
+func readOnce(ctx context.Context, open func() (io.Reader, error)) io.Reader {
+	out, in := io.Pipe()
+	context.AfterFunc(ctx, func() { in.CloseWithError(ctx.Err()) })
+	go func() {
+		from, err := open()
+		if err == nil {
+			_, err = io.Copy(in, from)
+		}
+		in.CloseWithError(err)
+	}()
+	return out
 }

@@ -48,7 +48,7 @@ func testMay(part string) []string {
 	switch part {
 	case "":
 		return anything()
-	case "idempotence", "cdc/lake", "internal":
+	case "cdc/lake", "internal":
 		return nil
 	default:
 		return []string{"table/embedded/...", "table/tabletest"}
