@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -19,10 +20,13 @@ import (
 // catching keeps the requests instead of making them.
 type catching struct {
 	*embedded.DB
+	mu     sync.Mutex
 	caught []*dynamodb.UpdateItemInput
 }
 
 func (c *catching) UpdateItem(_ context.Context, in *dynamodb.UpdateItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.caught = append(c.caught, in)
 	return &dynamodb.UpdateItemOutput{}, nil
 }
