@@ -15,7 +15,7 @@ import (
 // patience is short: the embedded engine does everything at once.
 const patience = 5 * time.Second
 
-// localPatience is longer: DynamoDB Local makes and drops indexes in seconds, on a busy machine in tens of them.
+// localPatience is longer: DynamoDB Local makes indexes one after the other, and one of them never (see dynamoDBLocal).
 const localPatience = 30 * time.Second
 
 func TestEmbedded(t *testing.T) {
