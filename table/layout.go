@@ -37,6 +37,7 @@ type model struct {
 	owner   *keyed // nil for a node
 	subject *handle
 	retain  time.Duration
+	adopt   bool
 	lanes   []*lanePlan // the owner first
 	indexes []*indexKey
 

@@ -32,6 +32,7 @@ const (
 	trueValue = ":true"
 	nowValue  = ":now"
 	seenValue = ":seen"
+	msValue   = ":ms"
 )
 
 // growing lets a command through only if the row's timestamp grows: the slot is slotTimestamp.
@@ -48,6 +49,9 @@ func (r *row) condition() string {
 	case writeRestore:
 		return "#5 = " + trueValue + " AND (" + growing + ")"
 	case writeListener:
+		if r.adopting() {
+			return adopting
+		}
 		slot := strconv.Itoa(r.versionSlot())
 		return idempotence.LockCondition("#"+slot, ":"+slot)
 	}
@@ -205,6 +209,9 @@ func (r *row) parts() (parts, error) {
 	}
 	if r.needsNow() {
 		p.values[nowValue] = number(r.now.Unix())
+	}
+	if r.adopting() {
+		p.values[msValue] = r.millisecond()
 	}
 	if r.expected > 0 {
 		p.condition = "#1 = " + seenValue + " AND (" + p.condition + ")"

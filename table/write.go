@@ -251,16 +251,5 @@ func (db *DB) listen(ctx context.Context, r *row, ver idempotence.Version) (idem
 		}
 		return idempotence.Applied, nil
 	}
-	attr := r.names[r.versionSlot()]
-	switch stored := failed.Item[attr].(type) {
-	case *types.AttributeValueMemberS:
-		if outcome := idempotence.Classify(idempotence.Version(stored.Value), ver); outcome != idempotence.Applied {
-			return outcome, nil
-		}
-	case nil:
-		if failed.Item == nil { // an endpoint that does not return the row: the lock held, and that is all there is to know
-			return idempotence.Stale, nil
-		}
-	}
-	return 0, invalid("attribute %q holds no version, so that no write can ever be newer", attr)
+	return r.outcome(failed.Item, ver)
 }
