@@ -121,11 +121,18 @@ func definition(name, schema string) *dynamodb.CreateTableInput {
 	return in
 }
 
+// keySchema reads a schema: the first attribute is the partition key and the others are the sort key, or those before
+// and after a bar: "tenant:S region:S | year:N month:N".
 func keySchema(schema string) []types.KeySchemaElement {
+	partition, _, several := strings.Cut(schema, "|")
+	hashes := 1
+	if several {
+		hashes = len(attributes(partition))
+	}
 	var keys []types.KeySchemaElement
 	for i, a := range attributes(schema) {
 		kind := types.KeyTypeHash
-		if i > 0 {
+		if i >= hashes {
 			kind = types.KeyTypeRange
 		}
 		keys = append(keys, types.KeySchemaElement{AttributeName: a.AttributeName, KeyType: kind})
@@ -135,7 +142,7 @@ func keySchema(schema string) []types.KeySchemaElement {
 
 func attributes(schema string) []types.AttributeDefinition {
 	var all []types.AttributeDefinition
-	for field := range strings.FieldsSeq(schema) {
+	for field := range strings.FieldsSeq(strings.ReplaceAll(schema, "|", " ")) {
 		name, kind, _ := strings.Cut(field, ":")
 		all = append(all, types.AttributeDefinition{AttributeName: &name, AttributeType: types.ScalarAttributeType(kind)})
 	}

@@ -113,7 +113,7 @@ func rules() []rule {
 	var all []rule
 	for _, group := range [][]rule{
 		tableRules(), indexTableRules(), itemRules(), keyRules(), numberRules(), conditionRules(), conditionFaultRules(),
-		updateRules(), updateFaultRules(), returnValueRules(), queryRules(), pageRules(), scanRules(), projectionRules(), indexRules(),
+		updateRules(), updateFaultRules(), returnValueRules(), queryRules(), pageRules(), scanRules(), projectionRules(), indexRules(), multiKeyRules(),
 		batchRules(), transactionRules(), streamRules(), shardRules(), errorRules(), ttlRules(), capacityRules(), legacyRules(),
 	} {
 		all = append(all, group...)

@@ -178,12 +178,16 @@ func checkGlobalKey(keys []types.KeySchemaElement) error {
 		return invalidParameter("The key schema of a global secondary index has at most %d HASH and %d RANGE attributes",
 			maxIndexKeyParts, maxIndexKeyParts)
 	}
-	seen := map[string]bool{}
+	seen := map[string]types.KeyType{}
 	for i, k := range keys {
-		if seen[*k.AttributeName] {
+		switch seen[*k.AttributeName] {
+		case "":
+		case k.KeyType:
+			return validation("Invalid KeySchema: Duplicate attribute name in the KeySchema: %s", *k.AttributeName)
+		default:
 			return validation("Both the Hash Key and the Range Key element in the KeySchema have the same name")
 		}
-		seen[*k.AttributeName] = true
+		seen[*k.AttributeName] = k.KeyType
 		if i >= len(hash) && k.KeyType != types.KeyTypeRange {
 			return validation("Invalid KeySchema: HASH key types must come before RANGE key types")
 		}

@@ -287,9 +287,11 @@ func (q *reading) hashPrefix(equal attr.Item) ([]byte, error) {
 }
 
 func (q *reading) boundRange(keys []keyAttr, terms map[string]expr.KeyTerm, prefix []byte) error {
+	missed := "" // the first attribute without a condition
 	for _, k := range keys {
 		term, ok := terms[k.Name]
 		if !ok {
+			missed = k.Name
 			break
 		}
 		if err := checkTerm(k, term); err != nil {
@@ -308,13 +310,11 @@ func (q *reading) boundRange(keys []keyAttr, terms map[string]expr.KeyTerm, pref
 		}
 		q.lo, q.hi = prefixRange(slices.Clone(prefix))
 	}
-	if len(terms) == 0 {
+	switch {
+	case len(terms) == 0:
 		return nil
-	}
-	for _, k := range keys {
-		if _, ok := terms[k.Name]; !ok {
-			return validation("Query condition missed key schema element: %s", k.Name)
-		}
+	case missed != "":
+		return validation("Query condition missed key schema element: %s", missed)
 	}
 	return validation("Query key condition not supported")
 }
