@@ -1,0 +1,49 @@
+# moto, a server of the AWS APIs (SQS, SNS, Kinesis, EventBridge, S3, KMS …), for the suites that want one. Sourced by
+# .ci/run, not run.
+
+moto_version=5.2.5
+moto_home=$PWD/.ci/cache/moto
+moto_pid=
+
+# install_moto makes a Python environment with moto in the cache; 3 if a tool is missing.
+install_moto() {
+	if [ "$(cat "$moto_home/complete" 2>/dev/null)" = "$moto_version" ]; then
+		return 0
+	fi
+	if ! command -v python3 >/dev/null || ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
+		missing 'python3 (3.10 or later, with venv), so nothing ran against the APIs of SQS, SNS, Kinesis, EventBridge, S3 and KMS'
+		return 3
+	fi
+	rm -rf "$moto_home"
+	python3 -m venv "$moto_home" || return 1
+	within 300 "$moto_home/bin/pip" install --quiet --disable-pip-version-check "moto[server]==$moto_version" </dev/null || return 1
+	echo "$moto_version" >"$moto_home/complete"
+}
+
+# start_moto starts it on a free port of 127.0.0.1 and exports INSIDEOUT_AWS_ENDPOINT. It says itself which port it took.
+start_moto() {
+	local log=$moto_home/log port=
+	: >"$log"
+	"$moto_home/bin/moto_server" -H 127.0.0.1 -p 0 >"$log" 2>&1 </dev/null &
+	moto_pid=$!
+	for _ in $(seq 300); do
+		port=$(sed -nE 's/.*Running on http:[/][/]127\.0\.0\.1:([0-9]+).*/\1/p' "$log")
+		[ -n "$port" ] && break
+		kill -0 "$moto_pid" 2>/dev/null || break
+		sleep 0.1
+	done
+	if [ -z "$port" ]; then
+		echo 'moto did not start:' >&2
+		tail -n 20 "$log" >&2
+		return 1
+	fi
+	export INSIDEOUT_AWS_ENDPOINT=http://127.0.0.1:$port
+	echo "moto answers at $INSIDEOUT_AWS_ENDPOINT"
+}
+
+stop_moto() {
+	[ -n "$moto_pid" ] || return 0
+	kill "$moto_pid" 2>/dev/null || true
+	wait "$moto_pid" 2>/dev/null || true
+	moto_pid=
+}
