@@ -54,6 +54,7 @@ type DB struct {
 	cursors *sealer
 	clock   *clock
 	readers int // of shards at a time
+	replay  bool
 }
 
 // Open makes a DB of a table. It does no I/O: whether the table exists shows at the first request. See Create for tables that
@@ -93,6 +94,14 @@ func Open(client Client, name string, opts *Options) (*DB, error) {
 		return nil, fmt.Errorf("table: cannot open: %w", errors.Join(faults...))
 	}
 	return db, nil
+}
+
+// Replaying is the same table for events that are folded again, by a mapper that has changed since: a listener's write through it also
+// replaces what the very same event wrote before. What a later event wrote stays. Package views rebuilds rows in place with it.
+func (db *DB) Replaying() *DB {
+	again := *db
+	again.replay = true
+	return &again
 }
 
 // Name is the table's name.

@@ -187,3 +187,33 @@ func row(ctx context.Context, t require.TestingT, db *table.DB, id string) table
 	delete(item, "ttl")
 	return item
 }
+
+// A mapper that has changed makes another row of the same event: it replaces the old one, and nothing that came later.
+func TestReplayingReplacesTheSameEvent(t *testing.T) {
+	t.Parallel()
+	everywhere(t, func(t *testing.T, e endpoint) {
+		db, ctx := create(t, e, Customers), t.Context()
+		now := time.Now().UnixMilli()
+		for _, write := range []struct {
+			db   *table.DB
+			ms   int64
+			name string
+			out  idempotence.Outcome
+			want string
+		}{
+			{db, now, "old mapper", idempotence.Applied, "old mapper"},
+			{db, now, "new mapper", idempotence.Duplicate, "old mapper"},
+			{db.Replaying(), now, "new mapper", idempotence.Applied, "new mapper"},
+			{db.Replaying(), now - 1, "older", idempotence.Stale, "new mapper"},
+			{db, now + 1, "newer", idempotence.Applied, "newer"},
+			{db.Replaying(), now, "new mapper", idempotence.Stale, "newer"},
+		} {
+			out, err := Customers.Upsert(ctx, write.db, Customer{ID: "c", Name: write.name}, at(t, write.ms, "e"))
+			require.NoError(t, err)
+			require.Equal(t, write.out, out, write.name)
+			got, err := Customers.Get(ctx, db, "c")
+			require.NoError(t, err)
+			require.Equal(t, write.want, got.Name)
+		}
+	})
+}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -242,6 +243,9 @@ func (db *DB) listen(ctx context.Context, r *row, ver idempotence.Version) (idem
 	in, err := r.input(db.name)
 	if err != nil {
 		return 0, err
+	}
+	if value := r.aliases[r.versionSlot()].value; db.replay {
+		in.ConditionExpression = new(strings.Replace(*in.ConditionExpression, " < "+value, " <= "+value, 1))
 	}
 	_, err = db.client.UpdateItem(ctx, in)
 	failed, ok := errors.AsType[*types.ConditionalCheckFailedException](err)
