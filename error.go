@@ -87,5 +87,8 @@ func ownCause(err error) error {
 	if kind, ok := errors.AsType[*kindError](err); ok {
 		return kind
 	}
+	if seal, ok := errors.AsType[*sealError](err); ok {
+		return seal
+	}
 	return nil
 }
