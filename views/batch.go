@@ -21,6 +21,7 @@ type delivery struct {
 	lazy    bool   // event has only what routes it; whole gets the rest from raw
 	version idempotence.Version
 	wrong   error  // why the record is no event
+	nothing bool   // the record says nothing to listeners
 	id      string // of the record, where it is no event
 	at      time.Time
 	record  any // the source record as it was delivered; nil in process
@@ -75,6 +76,8 @@ type batch struct {
 	stats  Stats
 	failed map[int]error
 	faults []faultOf
+
+	latencies []time.Duration // of the writes of rows
 }
 
 // laneKey names what is written as one: a lane of a row.
@@ -133,7 +136,7 @@ func (b *batch) take(ctx context.Context, i int) {
 		return
 	}
 	for _, r := range d.rules {
-		m, err := safely(func() (mutation, error) { return r.prepare(d, b.Listener) })
+		m, err := safely(func() (mutation, error) { return r.prepare(d) })
 		if err != nil {
 			b.judge(i, r.name, err, judgeMapper(err))
 			continue
@@ -147,6 +150,9 @@ var errNoType = errors.New("views: the event has no type")
 
 // admit returns the rules for an event, none if it is not for this listener.
 func (b *batch) admit(d *delivery) ([]*rule, error) {
+	if d.nothing {
+		return nil, nil
+	}
 	if d.event.Type == "" {
 		return nil, errNoType
 	}
@@ -249,7 +255,7 @@ func (b *batch) writeLane(ctx context.Context, work *laneWork) {
 		}
 		outcome, err := limited(ctx, b, func() (idempotence.Outcome, error) {
 			b.countWrite()
-			return m.write(ctx)
+			return m.write(ctx, b.db)
 		})
 		b.count(outcome, err, len(work.mutations)-i-1)
 		if err == nil {
@@ -268,6 +274,17 @@ func (b *batch) countWrite() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.stats.Writes++
+}
+
+// clock notes how long the request took that began then.
+func (b *batch) clock(began time.Time) {
+	if b.opts.OnBatch == nil {
+		return
+	}
+	took := time.Since(began)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.latencies = append(b.latencies, took)
 }
 
 func (b *batch) count(outcome idempotence.Outcome, err error, superseded int) {

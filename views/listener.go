@@ -54,8 +54,8 @@ type Options struct {
 	// gives such an event up after three.
 	MaxAge time.Duration
 
-	// OnBatch is called with the counts of each batch and must be safe for concurrent use. Default: nothing.
-	OnBatch func(Stats)
+	// OnBatch is called after each batch with what was done, and must be safe for concurrent use. Default: nothing.
+	OnBatch func(Batch)
 }
 
 const (
@@ -80,39 +80,6 @@ func (o *Options) apply(l *Listener) error {
 	return nil
 }
 
-// Stats counts what a listener did. An event counts once as In; what becomes of it counts for each rule that is for it.
-type Stats struct {
-	In         int64 // events taken in
-	Applied    int64 // writes that changed a row
-	Stale      int64 // writes that came after a newer one
-	Duplicate  int64 // writes that had been made before
-	Coalesced  int64 // writes that were not made, since the same batch had a newer one for the same row
-	Skipped    int64 // events of no rule, of this service itself, for tests, or skipped by their mapper
-	Faults     int64 // fault events that are out
-	Failed     int64 // events to be delivered again
-	Throttled  int64 // requests that the table throttled
-	Writes     int64 // requests that write, of roll-ups too
-	Reads      int64 // requests that read: of roll-ups only
-	RolledUp   int64 // totals that were written
-	Conflicted int64 // totals that another listener wrote in between, so that they were made anew
-}
-
-func (s *Stats) add(o Stats) {
-	s.In += o.In
-	s.Applied += o.Applied
-	s.Stale += o.Stale
-	s.Duplicate += o.Duplicate
-	s.Coalesced += o.Coalesced
-	s.Skipped += o.Skipped
-	s.Faults += o.Faults
-	s.Failed += o.Failed
-	s.Throttled += o.Throttled
-	s.Writes += o.Writes
-	s.Reads += o.Reads
-	s.RolledUp += o.RolledUp
-	s.Conflicted += o.Conflicted
-}
-
 // Listener folds events into the rows of a table by its rules. It is safe for concurrent use, and any number of
 // listeners may work on the same rows.
 type Listener struct {
@@ -122,6 +89,7 @@ type Listener struct {
 	rules   []*rule
 	routes  map[string][]*rule // by whole event type
 	rollups []*rollup
+	anew    bool // totals are written in any case
 
 	tried   tried
 	limiter *limiter
@@ -194,14 +162,15 @@ func (l *Listener) Handle(ctx context.Context, events []insideout.Event) error {
 	for i, e := range events {
 		deliveries[i] = delivery{event: e}
 	}
-	if failed := l.process(ctx, deliveries); len(failed) > 0 {
+	if failed := l.process(ctx, "", deliveries); len(failed) > 0 {
 		return &BatchError{Errors: failed}
 	}
 	return nil
 }
 
 // process takes a batch through all steps and returns the reasons of those that must be delivered again.
-func (l *Listener) process(ctx context.Context, deliveries []delivery) map[int]error {
+func (l *Listener) process(ctx context.Context, from string, deliveries []delivery) map[int]error {
+	began := time.Now()
 	b := newBatch(l, deliveries)
 	work, cancel := working(ctx)
 	defer cancel()
@@ -218,7 +187,7 @@ func (l *Listener) process(ctx context.Context, deliveries []delivery) map[int]e
 	l.stats.add(b.stats)
 	l.mu.Unlock()
 	if l.opts.OnBatch != nil {
-		l.opts.OnBatch(b.stats)
+		l.opts.OnBatch(b.report(from, began))
 	}
 	return b.failed
 }

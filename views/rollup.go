@@ -51,8 +51,8 @@ func Rollup[C, O any](contributions *table.Edge[C], nodes *table.Node[O], lane i
 		name:  "rollup-" + nodes.Name() + "-" + string(lane),
 		edges: contributions,
 		lane:  lane,
-		run: func(ctx context.Context, db *table.DB, pk string) (rolled, error) {
-			return rollUp(ctx, db, pk, contributions, nodes, lane, fold)
+		run: func(ctx context.Context, db *table.DB, pk string, anew bool) (rolled, error) {
+			return rollUp(ctx, db, pk, contributions, nodes, lane, fold, anew)
 		},
 	}
 }
@@ -63,7 +63,7 @@ type rollup struct {
 	edges any
 	lane  idempotence.Lane
 	wrong error
-	run   func(ctx context.Context, db *table.DB, pk string) (rolled, error)
+	run   func(ctx context.Context, db *table.DB, pk string, anew bool) (rolled, error)
 }
 
 // rolled is what one attempt to roll up did.
@@ -135,7 +135,7 @@ var errContended = errors.New("views: other listeners kept writing the same tota
 
 func (b *batch) rollUpOne(ctx context.Context, t *total) {
 	for attempt := range maxAttempts {
-		done, err := limited(ctx, b, func() (rolled, error) { return t.rollup.run(ctx, b.db, t.pk) })
+		done, err := limited(ctx, b, func() (rolled, error) { return t.rollup.run(ctx, b.db, t.pk, b.anew) })
 		b.countRolled(done)
 		if err != nil {
 			b.failTotal(t, err)

@@ -38,7 +38,7 @@ type rule struct {
 	wrong error
 
 	// prepare maps the event to a write of a row. It does no I/O.
-	prepare func(d *delivery, l *Listener) (mutation, error)
+	prepare func(d *delivery) (mutation, error)
 }
 
 // mutation is a write that is ready to be made.
@@ -47,7 +47,7 @@ type mutation struct {
 	source  int // the delivery
 	key     table.RowKey
 	version idempotence.Version
-	write   func(context.Context) (idempotence.Outcome, error)
+	write   func(context.Context, *table.DB) (idempotence.Outcome, error)
 }
 
 func (r *rule) apply(l *Listener) error {
@@ -88,7 +88,7 @@ func Upsert[E, T any](m table.Model[T], on Types, f func(E) (T, error), opts ...
 	}
 	r := newRule("upsert", m, m.Name(), on, opts)
 	options := writeOptions(r.lane)
-	r.prepare = func(d *delivery, l *Listener) (mutation, error) {
+	r.prepare = func(d *delivery) (mutation, error) {
 		e, err := decodeAs[E](d)
 		if err != nil {
 			return mutation{}, err
@@ -102,8 +102,8 @@ func Upsert[E, T any](m table.Model[T], on Types, f func(E) (T, error), opts ...
 			return mutation{}, err
 		}
 		version := d.version
-		return mutation{key: key, write: func(ctx context.Context) (idempotence.Outcome, error) {
-			return m.Upsert(ctx, l.db, v, version, options...)
+		return mutation{key: key, write: func(ctx context.Context, db *table.DB) (idempotence.Outcome, error) {
+			return m.Upsert(ctx, db, v, version, options...)
 		}}, nil
 	}
 	return r
@@ -118,7 +118,7 @@ func Remove[E, T any](m table.Model[T], on Types, f func(E) (table.ID, error), o
 	}
 	r := newRule("remove", m, m.Name(), on, opts)
 	options := writeOptions(r.lane)
-	r.prepare = func(d *delivery, l *Listener) (mutation, error) {
+	r.prepare = func(d *delivery) (mutation, error) {
 		e, err := decodeAs[E](d)
 		if err != nil {
 			return mutation{}, err
@@ -132,8 +132,8 @@ func Remove[E, T any](m table.Model[T], on Types, f func(E) (table.ID, error), o
 			return mutation{}, err
 		}
 		version := d.version
-		return mutation{key: key, write: func(ctx context.Context) (idempotence.Outcome, error) {
-			return m.Remove(ctx, l.db, id, version, options...)
+		return mutation{key: key, write: func(ctx context.Context, db *table.DB) (idempotence.Outcome, error) {
+			return m.Remove(ctx, db, id, version, options...)
 		}}, nil
 	}
 	return r

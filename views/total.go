@@ -18,10 +18,11 @@ import (
 	"github.com/insideout-go/insideout/table"
 )
 
-// rollUp makes one attempt to roll up a node: version, then edges, then the write. See Rollup for why in this order.
+// rollUp makes one attempt to roll up a node: version, then edges, then the write. See Rollup for why in this order. Anew writes
+// also where the versions of the edges are those of the last totals: for edges that were replaced under the same versions.
 func rollUp[C, O any](
 	ctx context.Context, db *table.DB, pk string,
-	edges *table.Edge[C], nodes *table.Node[O], lane idempotence.Lane, fold func(*O, []C),
+	edges *table.Edge[C], nodes *table.Node[O], lane idempotence.Lane, fold func(*O, []C), anew bool,
 ) (rolled, error) {
 	done := rolled{reads: 1}
 	stored, err := nodes.LaneVersion(ctx, db, pk, lane)
@@ -47,7 +48,7 @@ func rollUp[C, O any](
 		}
 		contributions = append(contributions, c)
 	}
-	next, changed, err := d.version(stored)
+	next, changed, err := d.version(stored, anew)
 	if err != nil || !changed {
 		return done, err
 	}
@@ -95,10 +96,10 @@ const (
 // version returns the version for totals of these edges, in the place of the stored one, and false if the stored one is
 // of the very same edges. The id within a version is a number, which counts the totals and so makes each version
 // greater than the one before whatever the clocks of their writers say, ".", and the digest.
-func (d *digest) version(stored idempotence.Version) (next idempotence.Version, changed bool, err error) {
+func (d *digest) version(stored idempotence.Version, anew bool) (next idempotence.Version, changed bool, err error) {
 	sum := hex.EncodeToString(d.hash.Sum(nil)[:digestBytes])
 	counter, last, _ := strings.Cut(stored.EventID(), ".")
-	if last == sum {
+	if last == sum && !anew {
 		return stored, false, nil
 	}
 	n, err := strconv.ParseUint(cmp.Or(counter, "0"), 10, 64)
