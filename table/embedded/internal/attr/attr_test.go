@@ -181,8 +181,13 @@ func TestCodecRoundTrip(t *testing.T) {
 		require.NoError(t, err)
 		require.True(t, attr.EqualItems(item, back))
 		require.Equal(t, encoded, attr.AppendItem(nil, back))
+		sdk, err := attr.DecodeSDK(encoded)
+		require.NoError(t, err)
+		require.Equal(t, attr.ItemToSDK(item), sdk)
 		for n := range len(encoded) {
 			_, err := attr.DecodeItem(encoded[:n])
+			require.ErrorIs(t, err, attr.ErrCorrupt, "of %d bytes %d", len(encoded), n)
+			_, err = attr.DecodeSDK(encoded[:n])
 			require.ErrorIs(t, err, attr.ErrCorrupt, "of %d bytes %d", len(encoded), n)
 		}
 	})
@@ -220,9 +225,13 @@ func TestDecodeItemRefuses(t *testing.T) {
 		require.NoError(t, err)
 		_, err = attr.DecodeItem(b)
 		require.ErrorIs(t, err, attr.ErrCorrupt, what)
+		_, err = attr.DecodeSDK(b)
+		require.ErrorIs(t, err, attr.ErrCorrupt, what)
 	}
 	deep := append([]byte{1, 1, 1, 'a'}, bytes.Repeat([]byte{6, 1}, 100_000)...)
 	_, err := attr.DecodeItem(append(deep, 5))
+	require.ErrorIs(t, err, attr.ErrCorrupt)
+	_, err = attr.DecodeSDK(append(deep, 5))
 	require.ErrorIs(t, err, attr.ErrCorrupt)
 }
 

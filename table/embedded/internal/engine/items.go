@@ -66,14 +66,14 @@ func (e *Engine) get(ctx context.Context, t *table, key attr.Item) (row, error) 
 
 // project renders a row; nil if there is none.
 func (r *row) project(p *expr.Projection) (map[string]types.AttributeValue, error) {
+	if p == nil {
+		return r.sdk()
+	}
 	item, err := r.item()
 	if err != nil || item == nil {
 		return nil, err
 	}
-	if p != nil {
-		item = p.Apply(item)
-	}
-	return attr.ItemToSDK(item), nil
+	return attr.ItemToSDK(p.Apply(item)), nil
 }
 
 // PutItem implements DynamoDB's operation.

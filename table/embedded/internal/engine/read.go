@@ -107,11 +107,11 @@ func (q *reading) take(reader kv.Reader, r *row, p *page) error {
 		}
 		full = &fetched
 	}
-	item, err := full.item()
-	if err != nil {
-		return err
-	}
 	if q.filter != nil {
+		item, err := full.item()
+		if err != nil {
+			return err
+		}
 		ok, err := q.filter.Match(item)
 		if err != nil {
 			return invalid(err)
@@ -124,10 +124,11 @@ func (q *reading) take(reader kv.Reader, r *row, p *page) error {
 	if q.counts {
 		return nil
 	}
-	if q.project != nil {
-		item = q.project.Apply(item)
+	item, err := full.project(q.project)
+	if err != nil {
+		return err
 	}
-	p.items = append(p.items, attr.ItemToSDK(item))
+	p.items = append(p.items, item)
 	return nil
 }
 

@@ -3,6 +3,8 @@ package engine
 import (
 	"encoding/binary"
 
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
 	"github.com/insideout-go/insideout/table/embedded/internal/attr"
 	"github.com/insideout-go/insideout/table/embedded/internal/kv"
 )
@@ -36,6 +38,22 @@ func (r *row) item() (attr.Item, error) {
 		return nil, internal(err)
 	}
 	r.decoded = it
+	return it, nil
+}
+
+// sdk returns the attributes in the SDK's form, nil if there is no row.
+func (r *row) sdk() (map[string]types.AttributeValue, error) {
+	if r.raw == nil {
+		return nil, nil
+	}
+	_, n := binary.Uvarint(r.raw)
+	if n <= 0 {
+		return nil, internal(attr.ErrCorrupt)
+	}
+	it, err := attr.DecodeSDK(r.raw[n:])
+	if err != nil {
+		return nil, internal(err)
+	}
 	return it, nil
 }
 
