@@ -255,6 +255,7 @@ func (b *batch) writeLane(ctx context.Context, work *laneWork) {
 		}
 		outcome, err := limited(ctx, b, func() (idempotence.Outcome, error) {
 			b.countWrite()
+			defer b.clock(time.Now())
 			return m.write(ctx, b.db)
 		})
 		b.count(outcome, err, len(work.mutations)-i-1)

@@ -18,6 +18,7 @@ type faultOf struct {
 	source   int
 	pipeline string // empty if no rule got the event
 	err      error
+	refused  bool // by the table
 }
 
 // faultError is the member "err" of a fault event.
@@ -116,29 +117,4 @@ func describe(err error) faultError {
 		name = "panic"
 	}
 	return faultError{Name: name, Message: err.Error()}
-}
-
-// decodeEvent reads an event that came as JSON. An envelope of EventBridge is opened, which is what a queue gets that
-// is a target of a rule. What the event does not say of its id is taken from where it came.
-func decodeEvent(raw []byte, id string) delivery {
-	d := delivery{raw: raw, id: id}
-	if header, ok := headerOf(raw); ok {
-		d.event, d.lazy = header, true
-		return d
-	}
-	if d.wrong = d.event.UnmarshalJSON(raw); d.wrong != nil {
-		d.event, d.raw = insideout.Event{}, nil
-		return d
-	}
-	if detail := d.event.Body["detail"]; detail != nil && d.event.Type == "" && d.event.Body["detail-type"] != nil {
-		inner := decodeEvent(detail, cmp.Or(d.event.ID, id))
-		if inner.event.ID == "" {
-			inner.id = cmp.Or(d.event.ID, id)
-		}
-		return inner
-	}
-	if d.event.ID == "" && id != "" {
-		d.event.ID, d.raw = id, nil
-	}
-	return d
 }

@@ -18,6 +18,7 @@ func FuzzHandleSQS(f *testing.F) {
 		`{"id":"e","type":"customer-registered","timestamp":1,"customer":"ann"}`,
 		`{"id":"e","type":"customer-registered","timestamp":1,"customer":{"id":""}}`,
 		`{"id":"x","detail-type":"t","detail":{"type":"customer-registered","timestamp":1,"customer":{"id":"a"}}}`,
+		`{"Type":"Notification","TopicArn":"t","MessageId":"m","Message":"{\"type\":\"customer-registered\"}"}`,
 		`{"detail-type":"t","detail":{"detail-type":"t","detail":null}}`,
 		`{"id":"e","type":"customer-registered","timestamp":1,"tags":{"skip":true}}`,
 		"{\"id\":\"\xff\",\"type\":\"customer-registered\",\"timestamp\":1,\"customer\":{\"id\":\"\xff\"}}",

@@ -20,7 +20,7 @@ func (l *Listener) HandleSQS(ctx context.Context, batch events.SQSEvent) (events
 		deliveries[i].record, deliveries[i].at = m, millisOf(m.Attributes["SentTimestamp"])
 		deliveries[i].attempt, _ = strconv.Atoi(m.Attributes["ApproximateReceiveCount"])
 	}
-	failed := l.process(ctx, deliveries)
+	failed := l.process(ctx, fromSQS, deliveries)
 	var response events.SQSEventResponse
 	stopped := map[string]bool{}
 	for i, m := range batch.Records {
@@ -55,7 +55,7 @@ func (l *Listener) HandleKinesis(ctx context.Context, batch events.KinesisEvent)
 		deliveries[i].record, deliveries[i].at = r, r.Kinesis.ApproximateArrivalTimestamp.Time
 		deliveries[i].origin = since(deliveries[i].at, l.opts.MaxAge)
 	}
-	failed := l.process(ctx, deliveries)
+	failed := l.process(ctx, fromKinesis, deliveries)
 	for i, r := range batch.Records {
 		if failed[i] != nil {
 			return events.KinesisEventResponse{
@@ -71,8 +71,58 @@ func (l *Listener) HandleKinesis(ctx context.Context, batch events.KinesisEvent)
 func (l *Listener) HandleEventBridge(ctx context.Context, event events.EventBridgeEvent) error {
 	d := decodeEvent(event.Detail, event.ID)
 	d.record, d.at, d.origin = event, event.Time, since(event.Time, min(l.opts.MaxAge, directAge))
-	if failed := l.process(ctx, []delivery{d}); len(failed) > 0 {
+	if failed := l.process(ctx, fromEventBridge, []delivery{d}); len(failed) > 0 {
 		return &BatchError{Errors: failed}
 	}
 	return nil
+}
+
+// HandleSNS is the handler of a Lambda function that subscribes to an SNS topic, with events, or EventBridge's envelopes of
+// them, as messages. An error makes Lambda deliver the message again.
+func (l *Listener) HandleSNS(ctx context.Context, batch events.SNSEvent) error {
+	deliveries := make([]delivery, len(batch.Records))
+	for i, r := range batch.Records {
+		deliveries[i] = decodeEvent([]byte(r.SNS.Message), r.SNS.MessageID)
+		deliveries[i].record, deliveries[i].at = r, r.SNS.Timestamp
+		deliveries[i].origin = since(r.SNS.Timestamp, min(l.opts.MaxAge, directAge))
+	}
+	if failed := l.process(ctx, fromSNS, deliveries); len(failed) > 0 {
+		return &BatchError{Errors: failed}
+	}
+	return nil
+}
+
+// HandleDynamoDB is the handler of a Lambda function on a table's stream: of a view that this service keeps of its own rows,
+// or of the events that it has collected in a table. The stream must carry NEW_AND_OLD_IMAGES, and the event source mapping
+// must report batch item failures. The response names the first record that must come again; Lambda delivers that one and all
+// behind it. The error is always nil: with one, Lambda would ignore the response.
+//
+// A record of a row is an event of the type "order-created", "order-updated", "order-deleted", "order-undeleted" or
+// "order-expired", where order is the row's discriminator in lower case. Its id is the record's, its partition key the
+// row's pk, its timestamp the row's. The member "raw" has the images of the row before and after as JSON, by the names of
+// their attributes: {"new": {…}, "old": {…}}; sets are arrays, binary values base64. This is what the function fromDynamodb
+// of the JavaScript library makes of it, but for removals: one that ends a time to live is "expired", and one that
+// deletes is dated right after the row's last update.
+//
+// A row that was collected, with the sort key EVENT, is the event that it holds, once, when it is inserted.
+//
+// Rows that a listener wrote, which are latched, are skipped, and so are those that another region wrote, and what happens to a
+// tombstone.
+func (l *Listener) HandleDynamoDB(ctx context.Context, batch events.DynamoDBEvent) (events.DynamoDBEventResponse, error) {
+	deliveries := make([]delivery, len(batch.Records))
+	for i, r := range batch.Records {
+		deliveries[i] = decodeRecord(r)
+		deliveries[i].record, deliveries[i].at = r, r.Change.ApproximateCreationDateTime.Time
+		deliveries[i].origin = since(deliveries[i].at, l.opts.MaxAge)
+	}
+	failed := l.process(ctx, fromDynamoDB, deliveries)
+	for i, r := range batch.Records {
+		if failed[i] == nil {
+			continue
+		}
+		return events.DynamoDBEventResponse{
+			BatchItemFailures: []events.DynamoDBBatchItemFailure{{ItemIdentifier: r.Change.SequenceNumber}},
+		}, nil
+	}
+	return events.DynamoDBEventResponse{}, nil
 }

@@ -2,8 +2,11 @@ package views_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -57,6 +60,24 @@ func sqsFailures(r events.SQSEventResponse) string {
 	return ids.String()
 }
 
+// notification is what a queue gets that subscribes to a topic.
+func notification(t *testing.T, id, message string) string {
+	t.Helper()
+	text, err := json.Marshal(map[string]string{
+		"Type": "Notification", "MessageId": id, "TopicArn": "arn:aws:sns:us-east-1:123456789012:events", "Message": message,
+		"Timestamp": "2023-11-14T22:13:20.000Z", "SignatureVersion": "1", "Signature": "x",
+	})
+	require.NoError(t, err)
+	return string(text)
+}
+
+func nested(body string, depth int) string {
+	for range depth {
+		body = `{"detail-type":"t","detail":` + body + `}`
+	}
+	return body
+}
+
 func TestHandleSQS(t *testing.T) {
 	t.Parallel()
 	good, later := body(t, registered(1, "ann", "Ann")), body(t, registered(2, "bob", "later"))
@@ -70,6 +91,10 @@ func TestHandleSQS(t *testing.T) {
 	}{
 		{"all good", "q", []string{good, noID}, "", 2, 0},
 		{"envelope of EventBridge", "q", []string{envelope}, "", 1, 0},
+		{"notification of SNS", "q", []string{notification(t, "n1", good), notification(t, "n2", noID)}, "", 2, 0},
+		{"notification of what EventBridge sent", "q", []string{notification(t, "n1", envelope)}, "", 1, 0},
+		{"notification of no event", "q", []string{notification(t, "n1", "{oops"), `{"Type":"Notification","TopicArn":"t","MessageId":"m","Message":7}`}, "", 0, 2},
+		{"too many envelopes", "q", []string{nested(good, 5), nested(good, 4)}, "", 1, 1},
 		{"some fail", "q", []string{later, good, later}, "ac", 1, 0},
 		{"no JSON", "q", []string{"{", good}, "", 1, 1},
 		{"no event", "q", []string{`[1]`, `{"id":7}`, good}, "", 1, 2},
@@ -129,4 +154,42 @@ func TestHandleEventBridge(t *testing.T) {
 	require.EqualValues(t, 1, l.Stats().Applied)
 	later := json.RawMessage(body(t, registered(2, "bob", "later")))
 	require.Error(t, l.HandleEventBridge(t.Context(), events.EventBridgeEvent{ID: "b2", Detail: later}))
+}
+
+func TestHandleSNS(t *testing.T) {
+	t.Parallel()
+	l := throttledFor(t, nil)
+	record := func(id, message string) events.SNSEvent {
+		return events.SNSEvent{Records: []events.SNSEventRecord{{SNS: events.SNSEntity{MessageID: id, Message: message}}}}
+	}
+	require.NoError(t, l.HandleSNS(t.Context(), record("n1", `{"type":"customer-registered","timestamp":1700000000001,"customer":{"id":"eve","name":"Eve"}}`)))
+	require.EqualValues(t, 1, l.Stats().Applied)
+	require.Error(t, l.HandleSNS(t.Context(), record("n2", body(t, registered(2, "bob", "later")))))
+}
+
+// TestMeasures: the hook gets where a batch came from, how old it was, and how long its work and its writes took.
+func TestMeasures(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		client := &counting{before: func(string) error { time.Sleep(30 * time.Millisecond); return nil }}
+		var got []views.Batch
+		l, err := views.New(newTable(t, func(e *embedded.DB) table.Client { client.DB = e; return client }),
+			&views.Options{Workers: 1, OnBatch: func(b views.Batch) { got = append(got, b) }}, rules()[0])
+		require.NoError(t, err)
+		const nineties = -800_000_000_000 // before the bubble's clock
+		batch := sqs(t, "q", body(t, registered(nineties, "ann", "Ann")), body(t, registered(nineties, "bob", "Bob")))
+		for i, age := range []time.Duration{time.Second, time.Minute} {
+			batch.Records[i].Attributes["SentTimestamp"] = fmt.Sprint(time.Now().Add(-age).UnixMilli())
+		}
+		_, err = l.HandleSQS(t.Context(), batch)
+		require.NoError(t, err)
+		require.NoError(t, l.Handle(t.Context(), []insideout.Event{registered(nineties+1, "ann", "Anna")}))
+		require.Len(t, got, 2)
+		require.Equal(t, views.Batch{
+			Stats: views.Stats{In: 2, Applied: 2, Writes: 2}, From: "sqs", Age: time.Minute,
+			Took: 60 * time.Millisecond, Latencies: []time.Duration{30 * time.Millisecond, 30 * time.Millisecond},
+		}, got[0])
+		require.Empty(t, got[1].From)
+		require.Zero(t, got[1].Age)
+	})
 }

@@ -269,7 +269,7 @@ func TestOnBatch(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
 	var in int64
-	l := newListener(t, newTable(t, nil), &views.Options{OnBatch: func(s views.Stats) {
+	l := newListener(t, newTable(t, nil), &views.Options{OnBatch: func(s views.Batch) {
 		mu.Lock()
 		defer mu.Unlock()
 		in += s.In

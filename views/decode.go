@@ -1,0 +1,66 @@
+package views
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/insideout-go/insideout"
+)
+
+// maxEnvelopes bounds the envelopes around an event: EventBridge's within SNS's within a queue's message are two.
+const maxEnvelopes = 4
+
+var errEnvelopes = fmt.Errorf("views: the event lies in more than %d envelopes", maxEnvelopes)
+
+// decodeEvent reads an event that came as JSON. The envelopes of EventBridge and SNS are opened, which is what a queue gets
+// that is a target of a rule or subscribes to a topic without raw delivery. What the event does not say of its id is taken
+// from where it came.
+func decodeEvent(raw []byte, id string) delivery {
+	for range maxEnvelopes + 1 {
+		d := delivery{raw: raw, id: id}
+		if header, ok := headerOf(raw); ok {
+			d.event, d.lazy = header, true
+			return d
+		}
+		if err := d.event.UnmarshalJSON(raw); err != nil {
+			return delivery{id: id, wrong: err}
+		}
+		inner, ok, err := openEnvelope(&d.event)
+		switch {
+		case err != nil:
+			return delivery{id: id, wrong: err}
+		case ok:
+			raw, id = inner, cmp.Or(d.event.ID, id)
+			continue
+		}
+		if d.event.ID == "" && id != "" {
+			d.event.ID, d.raw = id, nil
+		}
+		return d
+	}
+	return delivery{id: id, wrong: errEnvelopes}
+}
+
+// openEnvelope returns what is in an envelope, and false where e is none.
+func openEnvelope(e *insideout.Event) (inner []byte, ok bool, err error) {
+	if e.Type != "" {
+		return nil, false, nil
+	}
+	if detail := e.Body["detail"]; detail != nil && e.Body["detail-type"] != nil {
+		return detail, true, nil
+	}
+	message := e.Body["Message"]
+	if message == nil || e.Body["TopicArn"] == nil || string(e.Body["Type"]) != `"Notification"` {
+		return nil, false, nil
+	}
+	var text string
+	if err := json.Unmarshal(message, &text); err != nil {
+		return nil, false, errors.New("views: the member \"Message\" of the notification is no text")
+	}
+	if e.ID, err = insideout.Body[string](*e, "MessageId"); err != nil {
+		return nil, false, err
+	}
+	return []byte(text), true, nil
+}
