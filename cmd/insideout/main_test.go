@@ -71,7 +71,7 @@ func start(t *testing.T, args ...string) (url string, stderr *output, stop func(
 	return endpointIn(t, line), stderr, stop
 }
 
-func endpointIn(t *testing.T, line string) string {
+func endpointIn(t testing.TB, line string) string {
 	t.Helper()
 	url := regexp.MustCompile(`http://127\.0\.0\.1:[1-9]\d*`).FindString(line)
 	require.NotEmpty(t, url, line)

@@ -1,13 +1,17 @@
 package local_test
 
 import (
+	"context"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
@@ -67,42 +71,158 @@ func TestClientsNeedNoConfiguration(t *testing.T) {
 	require.EqualValues(t, 2, count.Load())
 }
 
-func TestTransportHidesWriterTo(t *testing.T) {
-	t.Parallel()
-	var seen []io.Reader
-	transport := local.Transport(roundTripper(func(r *http.Request) (*http.Response, error) {
-		again, err := r.GetBody()
-		require.NoError(t, err)
-		seen = append(seen, r.Body, again)
-		return &http.Response{StatusCode: http.StatusNoContent}, nil
-	}))
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://127.0.0.1", strings.NewReader("text"))
-	require.NoError(t, err)
-	require.Implements(t, (*io.WriterTo)(nil), r.Body)
-	_, err = transport.RoundTrip(r)
-	require.NoError(t, err)
-	require.Len(t, seen, 2)
-	for _, body := range seen {
-		require.NotImplements(t, (*io.WriterTo)(nil), body)
-		text, err := io.ReadAll(body)
-		require.NoError(t, err)
-		require.Equal(t, "text", string(text))
-	}
-}
-
 func TestTransportPassesRequestsWithoutBody(t *testing.T) {
 	t.Parallel()
 	url, count := server(t, "ok")
-	client := &http.Client{Transport: local.Transport(nil)}
+	client := &http.Client{Transport: local.Transport()}
 	defer client.CloseIdleConnections()
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
-	require.NoError(t, err)
-	res, err := client.Do(r)
-	require.NoError(t, err)
-	require.NoError(t, res.Body.Close())
-	require.EqualValues(t, 1, count.Load())
+	for range 3 {
+		text, err := get(t.Context(), client, url)
+		require.NoError(t, err)
+		require.Equal(t, "ok", text)
+	}
+	require.EqualValues(t, 3, count.Load())
 }
 
-type roundTripper func(*http.Request) (*http.Response, error)
+func get(ctx context.Context, client *http.Client, url string) (string, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return "", err
+	}
+	res, err := client.Do(r)
+	if err != nil {
+		return "", err
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	return string(text), err
+}
 
-func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+// connections counts those that a server has accepted.
+func connections(t *testing.T, handler http.Handler) (s *httptest.Server, count *atomic.Int64) {
+	t.Helper()
+	count = new(atomic.Int64)
+	s = httptest.NewUnstartedServer(handler)
+	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			count.Add(1)
+		}
+	}
+	s.Start()
+	t.Cleanup(s.Close)
+	return s, count
+}
+
+func TestConnectionsAreUsedAgain(t *testing.T) {
+	t.Parallel()
+	s, count := connections(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/close" {
+			w.Header().Set("Connection", "close")
+		}
+		_, _ = io.WriteString(w, strings.Repeat("x", 100_000))
+	}))
+	client := &http.Client{Transport: local.Transport()}
+	for range 5 {
+		text, err := get(t.Context(), client, s.URL)
+		require.NoError(t, err)
+		require.Len(t, text, 100_000)
+	}
+	require.EqualValues(t, 1, count.Load())
+
+	res, err := client.Get(s.URL) // what is not read to its end is not used again
+	require.NoError(t, err)
+	require.NoError(t, res.Body.Close())
+	_, err = get(t.Context(), client, s.URL)
+	require.NoError(t, err)
+	require.EqualValues(t, 2, count.Load())
+
+	_, err = get(t.Context(), client, s.URL+"/close")
+	require.NoError(t, err)
+	_, err = get(t.Context(), client, s.URL)
+	require.NoError(t, err)
+	require.EqualValues(t, 3, count.Load())
+
+	client.CloseIdleConnections()
+	_, err = get(t.Context(), client, s.URL)
+	require.NoError(t, err)
+	require.EqualValues(t, 4, count.Load())
+}
+
+// A server that starts again has closed every idle connection: nothing fails.
+func TestClosedConnectionsAreNotUsed(t *testing.T) {
+	t.Parallel()
+	s, count := connections(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") }))
+	client := &http.Client{Transport: local.Transport()}
+	for i := range 50 {
+		_, err := get(t.Context(), client, s.URL)
+		require.NoError(t, err)
+		require.EqualValues(t, i+1, count.Load())
+		s.CloseClientConnections()
+	}
+}
+
+func TestContextsEndRequests(t *testing.T) {
+	t.Parallel()
+	release := make(chan struct{})
+	s, _ := connections(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/body" {
+			_, _ = io.WriteString(w, "some")
+			_ = http.NewResponseController(w).Flush()
+		}
+		<-release
+	}))
+	defer close(release)
+	client := &http.Client{Transport: local.Transport()}
+	for _, path := range []string{"/", "/body"} {
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		_, err := get(ctx, client, s.URL+path)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		cancel()
+		_, err = get(ctx, client, s.URL+path)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+	}
+}
+
+// A server that refuses a large request before it has read it is heard.
+func TestAnswersBeforeTheEndOfTheRequest(t *testing.T) {
+	t.Parallel()
+	s, _ := connections(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Connection", "close")
+		w.WriteHeader(http.StatusRequestEntityTooLarge)
+	}))
+	client := &http.Client{Transport: local.Transport()}
+	res, err := client.Post(s.URL, "text/plain", strings.NewReader(strings.Repeat("x", 200_000)))
+	require.NoError(t, err)
+	require.NoError(t, res.Body.Close())
+	require.Equal(t, http.StatusRequestEntityTooLarge, res.StatusCode)
+}
+
+func TestTransportRefuses(t *testing.T) {
+	t.Parallel()
+	client := &http.Client{Transport: local.Transport()}
+	_, err := get(t.Context(), client, "https://user:secret@127.0.0.1:1")
+	require.ErrorContains(t, err, "is not an http endpoint")
+	require.NotContains(t, err.Error(), "secret")
+	_, err = get(t.Context(), client, "http://127.0.0.1:1")
+	require.ErrorContains(t, err, "refused")
+}
+
+func TestManyCallersShareTheTransport(t *testing.T) {
+	t.Parallel()
+	s, count := connections(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.URL.Path) }))
+	client := &http.Client{Transport: local.Transport()}
+	var wg sync.WaitGroup
+	for i := range 16 {
+		wg.Go(func() {
+			for j := range 50 {
+				path := fmt.Sprint("/", i, "/", j)
+				text, err := get(t.Context(), client, s.URL+path)
+				if err != nil || text != path {
+					t.Errorf("%s: %q %v", path, text, err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	require.LessOrEqual(t, count.Load(), int64(16))
+}

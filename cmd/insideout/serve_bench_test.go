@@ -1,0 +1,91 @@
+package main
+
+import (
+	"bufio"
+	"net/http"
+	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/insideout-go/insideout/table/tabletest"
+)
+
+// program runs serve as a process of its own and returns its endpoint.
+func program(tb testing.TB, args ...string) (url string, process *os.Process) {
+	tb.Helper()
+	cmd := exec.Command(os.Args[0], append([]string{"serve", "-addr", "127.0.0.1:0"}, args...)...)
+	cmd.Env = append(os.Environ(), "INSIDEOUT_TEST_PROGRAM=1")
+	cmd.Stderr = os.Stderr
+	stdout, err := cmd.StdoutPipe()
+	require.NoError(tb, err)
+	require.NoError(tb, cmd.Start())
+	tb.Cleanup(func() {
+		require.NoError(tb, cmd.Process.Signal(os.Interrupt))
+		require.NoError(tb, cmd.Wait())
+	})
+	line, err := bufio.NewReader(stdout).ReadString('\n')
+	require.NoError(tb, err)
+	return endpointIn(tb, line), cmd.Process
+}
+
+// resident is the memory of a process in MB, by Linux's account of it.
+func resident(tb testing.TB, p *os.Process) float64 {
+	tb.Helper()
+	status, err := os.ReadFile("/proc/" + strconv.Itoa(p.Pid) + "/status")
+	if err != nil {
+		tb.Skipf("no account of processes here: %v", err)
+	}
+	kb := regexp.MustCompile(`VmRSS:\s*(\d+) kB`).FindSubmatch(status)
+	require.NotNil(tb, kb)
+	n, err := strconv.Atoi(string(kb[1]))
+	require.NoError(tb, err)
+	return float64(n) / 1024
+}
+
+// firstAnswer waits for the health check of a server.
+func firstAnswer(tb testing.TB, url string) {
+	tb.Helper()
+	res, err := http.Get(url)
+	require.NoError(tb, err)
+	require.NoError(tb, res.Body.Close())
+	require.Equal(tb, http.StatusOK, res.StatusCode)
+}
+
+// An idle server is small.
+func TestIdleMemory(t *testing.T) {
+	url, process := program(t)
+	firstAnswer(t, url)
+	mb := resident(t, process)
+	t.Logf("%.1f MB", mb)
+	require.Less(t, mb, 30.0)
+}
+
+// BenchmarkServe measures the program beside package tabletest's benchmarks of
+// the engine and of DynamoDB Local.
+func BenchmarkServe(b *testing.B) {
+	tabletest.Benchmark(b, func(b *testing.B) tabletest.Endpoint {
+		url, _ := program(b)
+		return tabletest.Clients(url)
+	})
+}
+
+// BenchmarkServeInAFolder is the same with every write on the disk.
+func BenchmarkServeInAFolder(b *testing.B) {
+	tabletest.Benchmark(b, func(b *testing.B) tabletest.Endpoint {
+		url, _ := program(b, "-dir", b.TempDir())
+		return tabletest.Clients(url)
+	})
+}
+
+// BenchmarkStart measures the time from the start of the process to its first
+// answer.
+func BenchmarkStart(b *testing.B) {
+	for b.Loop() {
+		url, _ := program(b)
+		firstAnswer(b, url)
+	}
+}
