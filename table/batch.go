@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
-	"reflect"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -15,43 +14,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"golang.org/x/sync/errgroup"
 )
-
-// Op is one write of a Batch or a Transact. Models make them: Orders.Put(order).
-type Op struct {
-	model *model
-	key   RowKey
-	kind  writeKind
-	fill  func(*row) error
-	err   error
-}
-
-// Key is the row that the operation writes.
-func (o Op) Key() RowKey { return o.key }
-
-// Put is Save for DB.Batch and DB.Transact.
-func (e *entity[T]) Put(v T) Op {
-	rv := reflect.ValueOf(&v).Elem()
-	key, err := e.m.keyOfRow(rv)
-	return Op{model: e.m, key: key, kind: writeSave, fill: func(r *row) error { return r.fill(rv) }, err: e.fail("put", key, err)}
-}
-
-// row is the operation as a command.
-func (o Op) row(ctx context.Context, db *DB) (*row, error) {
-	if o.model == nil {
-		return nil, invalid("an Op is empty: make it with Put")
-	}
-	if o.err != nil {
-		return nil, o.err
-	}
-	r, err := db.commandRow(ctx, o.model, o.kind, &o.model.command, o.key, nil)
-	if err != nil {
-		return nil, o.model.fail("put", o.key, err)
-	}
-	if err := o.fill(r); err != nil {
-		return nil, o.model.fail("put", o.key, err)
-	}
-	return r, nil
-}
 
 // item is the whole row, for BatchWriteItem, which knows no updates.
 func (r *row) item() Item {
@@ -97,14 +59,14 @@ const batchWorkers = 4
 
 // Batch writes rows in chunks of 25 and 16 MB, four chunks at a time and each row by itself: not a transaction, and without
 // conditions, so that it replaces whole rows and neither keeps attributes of others nor makes a timestamp grow beyond a later
-// one. Of several operations on one row the last wins.
+// one. It takes Put without options, for models without unique fields. Of several operations on one row the last wins.
 //
 // What DynamoDB leaves unprocessed is sent again with a growing, jittered pause until the context ends; then, or when a
 // request fails, the error is an *UnprocessedError with the operations that are left.
 func (db *DB) Batch(ctx context.Context, ops ...Op) error {
 	var queue []pendingOp
 	for _, o := range lastOf(ops) {
-		r, err := o.row(ctx, db)
+		r, err := o.plainRow(ctx, db)
 		if err != nil {
 			return err
 		}

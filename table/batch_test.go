@@ -129,6 +129,10 @@ func (c cancelling) TransactWriteItems(context.Context, *dynamodb.TransactWriteI
 
 func TestTransactTellsTheReasons(t *testing.T) {
 	t.Parallel()
+	synctest.Test(t, transactTellsTheReasons) // it waits between attempts
+}
+
+func transactTellsTheReasons(t *testing.T) {
 	db, err := table.Open(cancelling{codes: []string{"None", "TransactionConflict"}}, "table", nil)
 	require.NoError(t, err)
 	err = db.Transact(t.Context(), puts(2)...)

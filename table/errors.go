@@ -17,7 +17,7 @@ import (
 var (
 	// ErrNotFound: there is no such row, or it is deleted or expired.
 	ErrNotFound = errors.New("table: not found")
-	// ErrExists: Create found the row.
+	// ErrExists: Create found the row, or another row has the value of a unique field (see Error.Field).
 	ErrExists = errors.New("table: already exists")
 	// ErrConflict: a condition (If) did not hold, or other writers kept winning.
 	ErrConflict = errors.New("table: condition failed")
@@ -37,8 +37,12 @@ type Error struct {
 	Err   error
 	// Current is the row as it stood when a condition failed, where the endpoint says so.
 	Current Item
+	// Field is the unique attribute ("email"; "tenant,email" for several) of which another row, Holder, has the value. The value itself is not told.
+	Field  string
+	Holder RowKey
 
 	again bool
+	at    string // the operation of a transaction
 }
 
 func (e *Error) Error() string {
@@ -47,7 +51,11 @@ func (e *Error) Error() string {
 	if e.Key != (RowKey{}) {
 		fmt.Fprintf(&b, " %q %q", e.Key.PK, e.Key.SK)
 	}
-	return b.String() + ": " + strings.TrimPrefix(e.Err.Error(), "table: ")
+	b.WriteString(": " + e.at + strings.TrimPrefix(e.Err.Error(), "table: "))
+	if e.Field != "" {
+		fmt.Fprintf(&b, ": row %q %q has the same %q, which is unique", e.Holder.PK, e.Holder.SK, e.Field)
+	}
+	return b.String()
 }
 
 // Unwrap is the cause.

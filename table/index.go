@@ -183,6 +183,11 @@ func (d *definition) finishIndexes() {
 	if d.subject != nil {
 		d.ownedByFirstLane("Subject", d.subject)
 	}
+	for _, u := range d.uniques {
+		for _, p := range u.parts {
+			d.ownedByFirstLane("Unique", p.handle)
+		}
+	}
 }
 
 // order is the order of the rows where a definition names none: by id.

@@ -40,6 +40,7 @@ type model struct {
 	adopt   bool
 	lanes   []*lanePlan // the owner first
 	indexes []*indexKey
+	uniques []*unique
 
 	command shape // every attribute of the row, for commands
 	system  shape // the system attributes alone, for commands that keep the state

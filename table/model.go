@@ -30,7 +30,7 @@ type Model[T any] interface {
 	Remove(ctx context.Context, db *DB, id ID, ver idempotence.Version, opts ...WriteOption) (idempotence.Outcome, error)
 
 	// Put is Save for DB.Batch and DB.Transact.
-	Put(v T) Op
+	Put(v T, opts ...WriteOption) Op
 	// RowKey is the key of the row that v is stored in.
 	RowKey(v T) (RowKey, error)
 	// KeyOf is the key of the row that id names.

@@ -2,7 +2,6 @@ package table
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"reflect"
 	"time"
@@ -106,21 +105,6 @@ func (e *entity[T]) GetMeta(ctx context.Context, db *DB, id ID, opts ...ReadOpti
 		return zero, Meta{}, e.fail("get", key, err)
 	}
 	return v, meta, nil
-}
-
-// Current is the row as it stood when a condition failed, decoded, deleted or not: from the error of a command on this model. ok is false if the
-// error has none.
-func (e *entity[T]) Current(err error) (v T, meta Meta, ok bool) {
-	failed, found := errors.AsType[*Error](err)
-	if !found || len(failed.Current) == 0 || !e.m.matches(failed.Current) {
-		return v, meta, false
-	}
-	v, err = e.Decode(failed.Current)
-	if err != nil {
-		return v, meta, false
-	}
-	meta, err = ReadMeta(failed.Current)
-	return v, meta, err == nil
 }
 
 func (m *model) get(ctx context.Context, db *DB, key RowKey, opts []ReadOption, into reflect.Value) error {

@@ -24,6 +24,8 @@ const (
 	writeRestore
 	writeUpdate
 	writeListener // both upserts and removals
+	writeCheck    // writes nothing: a condition of a transaction
+	writePurge    // removes the row
 )
 
 // Placeholders that are not slots.
@@ -33,6 +35,7 @@ const (
 	nowValue  = ":now"
 	seenValue = ":seen"
 	msValue   = ":ms"
+	baseValue = ":base"
 )
 
 // growing lets a command through only if the row's timestamp grows: the slot is slotTimestamp.
@@ -44,8 +47,7 @@ func (r *row) condition() string {
 	case writeCreate:
 		return "(attribute_not_exists(" + r.presence() + ") OR #5 = " + trueValue + " OR #6 <= " + nowValue + ") AND (" + growing + ")"
 	case writeDelete, writeUpdate:
-		return "attribute_exists(" + r.presence() + ") AND attribute_not_exists(#5) AND (attribute_not_exists(#6) OR #6 > " + nowValue +
-			") AND (" + growing + ")"
+		return r.visible() + " AND (" + growing + ")"
 	case writeRestore:
 		return "#5 = " + trueValue + " AND (" + growing + ")"
 	case writeListener:
@@ -56,6 +58,11 @@ func (r *row) condition() string {
 		return idempotence.LockCondition("#"+slot, ":"+slot)
 	}
 	return growing
+}
+
+// visible is the condition that readers see the row.
+func (r *row) visible() string {
+	return "attribute_exists(" + r.presence() + ") AND attribute_not_exists(#5) AND (attribute_not_exists(#6) OR #6 > " + nowValue + ")"
 }
 
 // presence is the attribute that a row has if its owner lane was written. Where there are no other lanes, every row has a key; a
@@ -70,7 +77,7 @@ func (r *row) presence() string {
 func (r *row) needsKey() bool  { return r.needsNow() && len(r.lanes) == 1 }
 func (r *row) needsTrue() bool { return r.kind == writeCreate || r.kind == writeRestore }
 func (r *row) needsNow() bool {
-	return r.kind == writeCreate || r.kind == writeDelete || r.kind == writeUpdate
+	return r.kind == writeCreate || r.kind == writeDelete || r.kind == writeUpdate || r.kind == writeCheck
 }
 
 func (s *shape) versionSlot() int {
@@ -92,14 +99,26 @@ type row struct {
 	now    time.Time
 	// expected is the stored timestamp that the lock asks for, in milliseconds, or zero.
 	expected int64
+	assigned []assignment // what edits were compiled from
+	guarding *guarding    // nil where the model has no unique fields
 }
 
 func (m *model) newRow(kind writeKind, sh *shape, key RowKey) *row {
-	return &row{model: m, shape: sh, kind: kind, key: key, values: make([]types.AttributeValue, len(sh.names))}
+	r := &row{model: m, shape: sh, kind: kind, key: key, values: make([]types.AttributeValue, len(sh.names))}
+	if len(m.uniques) > 0 {
+		r.guarding = &guarding{}
+	}
+	return r
 }
 
 // fill encodes the fields of a struct and the index keys that follow from them.
 func (r *row) fill(rv reflect.Value) error {
+	if r.guarding != nil {
+		var err error
+		if r.guarding.filled, err = r.guards(rv); err != nil {
+			return err
+		}
+	}
 	at := r.first
 	for _, i := range r.fields {
 		av, err := r.all[i].encodeFrom(rv)
@@ -197,6 +216,9 @@ type parts struct {
 }
 
 func (r *row) parts() (parts, error) {
+	if r.kind == writeCheck || r.kind == writePurge {
+		return r.bare()
+	}
 	t := r.text()
 	p := parts{update: t.update, condition: t.condition, names: t.names, values: make(Item, len(r.values)+2)}
 	for i, av := range r.values {
@@ -216,6 +238,9 @@ func (r *row) parts() (parts, error) {
 	if r.expected > 0 {
 		p.condition = "#1 = " + seenValue + " AND (" + p.condition + ")"
 		p.values[seenValue] = number(r.expected)
+	}
+	if r.guarded() {
+		r.asRead(&p)
 	}
 	if len(r.cond)+len(r.edits) == 0 {
 		return p, nil

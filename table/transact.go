@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -15,9 +17,13 @@ import (
 // maxTransact is DynamoDB's limit.
 const maxTransact = 100
 
-// Transact writes up to 100 rows, all or none. Unlike in a Batch each write is what Save does, so that timestamps grow. Two operations on one
-// row are an error. If it is cancelled for another reason than a timestamp, the error joins an *Error for each operation that stood in its way, with the
-// row as it stands, and the client's *types.TransactionCanceledException, which has the reasons by index.
+// Transact writes up to 100 rows, all or none, and checks others: models make the operations (Put, CreateOp, UpdateOp, DeleteOp, RestoreOp, CheckOp). Each is
+// what the command of that name does, with its conditions, stamps and unique values; the guards of these count among the 100. Two operations on one
+// row are an error.
+//
+// What stands in the way of nothing but time is tried again: a row with a later timestamp, another transaction, a throttle. If the transaction is cancelled for another
+// reason, the error joins an *Error for each operation that stood in its way (see Op.Reason), with the row as it stands (see Current of a model), and the client's
+// *types.TransactionCanceledException.
 func (db *DB) Transact(ctx context.Context, ops ...Op) error {
 	return db.transaction(ctx, nil, ops)
 }
@@ -46,19 +52,145 @@ func (db *DB) transaction(ctx context.Context, token *string, ops []Op) error {
 			return err
 		}
 	}
-	for attempt := range maxAttempts {
-		canceled, err := db.transact(ctx, rows, db.requestToken(token, rows, attempt))
-		if _, repeated := errors.AsType[*types.IdempotentParameterMismatchException](err); repeated && token != nil {
-			return nil // these operations with other stamps
+	stopped, canceled, err := db.commit(ctx, token, rows)
+	if len(stopped) == 0 {
+		return err
+	}
+	var faults []error
+	for _, f := range stopped {
+		i := slices.IndexFunc(rows, func(r *row) bool { return r.key == f.Key })
+		f.Op, f.at = "transact", fmt.Sprintf("operation %d: ", i)
+		faults = append(faults, f)
+	}
+	if canceled != nil {
+		faults = append(faults, canceled)
+	}
+	return errors.Join(faults...)
+}
+
+// commitOne is a command on a row with guards.
+func (db *DB) commitOne(ctx context.Context, r *row) error {
+	stopped, _, err := db.commit(ctx, nil, []*row{r})
+	if len(stopped) == 0 {
+		return err
+	}
+	return stopped[0]
+}
+
+// commit makes rows, and the guards of their unique values, in one transaction, and tries again while time alone stands in the way. It returns what
+// stopped it, by row.
+func (db *DB) commit(ctx context.Context, token *string, rows []*row) ([]*Error, *types.TransactionCanceledException, error) {
+	pause, changed := newPause(), 0
+	var canceled *types.TransactionCanceledException
+	var stopped []*Error
+	for range maxAttempts {
+		acts, err := db.plan(ctx, rows)
+		if fault, ok := errors.AsType[*Error](err); ok && fault.Op == "" {
+			return []*Error{fault}, nil, nil
 		}
-		if canceled == nil {
-			return err
+		if err != nil {
+			return nil, nil, err
 		}
-		if !db.grow(rows, canceled.CancellationReasons) {
-			return transactError(rows, canceled)
+		if canceled, err = db.transact(ctx, acts, db.requestToken(token, rows, changed)); canceled == nil {
+			if _, repeated := errors.AsType[*types.IdempotentParameterMismatchException](err); repeated && token != nil {
+				return nil, nil, nil // these operations with other stamps
+			}
+			return nil, nil, err
+		}
+		var learnt, busy bool
+		if stopped, learnt, busy = db.settle(acts, canceled); len(stopped) > 0 && !busy {
+			return stopped, canceled, nil
+		}
+		if learnt {
+			changed++
+		}
+		if busy {
+			if err := pause.wait(ctx); err != nil {
+				return nil, nil, err
+			}
 		}
 	}
-	return &Error{Op: "transact", Model: rows[0].name, Err: ErrConflict, again: true}
+	if len(stopped) == 0 {
+		stopped = []*Error{{Model: rows[0].name, Key: rows[0].key, Err: ErrConflict, again: true}}
+	}
+	return stopped, canceled, nil
+}
+
+// act is one write of a transaction: of a row, or of a guard.
+type act struct {
+	row   *row
+	claim *claim
+	item  types.TransactWriteItem
+}
+
+// plan reads the rows that have guards and were not read yet, and makes the writes: first the rows, then the guards.
+func (db *DB) plan(ctx context.Context, rows []*row) ([]act, error) {
+	if err := db.survey(ctx, rows); err != nil {
+		return nil, err
+	}
+	acts := make([]act, len(rows))
+	var claims []*claim
+	by := map[*claim]*row{}
+	for i, r := range rows {
+		item, err := r.action(db.name)
+		if err != nil {
+			return nil, err
+		}
+		acts[i] = act{row: r, item: item}
+		if !r.guarded() {
+			continue
+		}
+		list, err := r.claims()
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range list {
+			by[c] = r
+		}
+		claims = append(claims, list...)
+	}
+	claims, err := merged(claims)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range claims {
+		r := by[c]
+		if c.holder != nil {
+			r = c.holder
+		}
+		acts = append(acts, act{row: r, claim: c, item: c.item(db.name)})
+	}
+	if len(acts) > maxTransact {
+		return nil, invalid("the operations write %d rows with the guards of unique values, and a transaction takes %d", len(acts), maxTransact)
+	}
+	return acts, nil
+}
+
+// survey reads the rows of which the guards must be known.
+func (db *DB) survey(ctx context.Context, rows []*row) error {
+	var keys []RowKey
+	for _, r := range rows {
+		if r.guarded() && !r.guarding.known {
+			keys = append(keys, r.key)
+		}
+	}
+	if len(keys) == 0 {
+		return nil
+	}
+	found, err := db.batchGet(ctx, keys, true)
+	if err != nil {
+		return err
+	}
+	for _, r := range rows {
+		if r.guarded() && !r.guarding.known {
+			r.learn(found[r.key], db.next(r))
+		}
+	}
+	return nil
+}
+
+func (db *DB) next(r *row) func(floor int64) time.Time {
+	return func(floor int64) time.Time { return db.clock.next(r.key, floor) }
 }
 
 // requestToken is what DynamoDB knows a transaction by. It is a function of the caller's token and of all that the operations write but the
@@ -70,33 +202,43 @@ func (db *DB) requestToken(token *string, rows []*row, attempt int) *string {
 	}
 	parts := []string{db.name, *token, strconv.Itoa(attempt)}
 	for _, r := range rows {
-		b := appendText(nil, r.name, r.key.PK, r.key.SK)
-		for i, av := range r.values[r.first:] {
-			if av != nil {
-				b = appendValue(appendText(b, r.names[r.first+i]), av)
-			}
-		}
-		parts = append(parts, string(b))
+		parts = append(parts, string(r.identity()))
 	}
 	return new(idempotence.ID("insideout table transaction", parts...))
 }
 
-func (db *DB) transact(ctx context.Context, rows []*row, token *string) (*types.TransactionCanceledException, error) {
-	in := &dynamodb.TransactWriteItemsInput{TransactItems: make([]types.TransactWriteItem, len(rows)), ClientRequestToken: token}
-	for i, r := range rows {
-		p, err := r.parts()
-		if err != nil {
-			return nil, err
+// identity is all that the caller decided about a write.
+func (r *row) identity() []byte {
+	b := appendText(nil, r.name, r.key.PK, r.key.SK)
+	for i := r.first; i < len(r.values); i++ {
+		if r.values[i] != nil {
+			b = appendValue(appendText(b, r.names[i]), r.values[i])
 		}
-		in.TransactItems[i].Update = &types.Update{
-			TableName:                           &db.name,
-			Key:                                 r.key.Item(),
-			UpdateExpression:                    &p.update,
-			ConditionExpression:                 &p.condition,
-			ExpressionAttributeNames:            p.names,
-			ExpressionAttributeValues:           p.values,
-			ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
-		}
+	}
+	if r.kind == writeSave && len(r.cond) == 0 && r.expected == 0 {
+		return b
+	}
+	b = appendText(b, strconv.Itoa(int(r.kind)), strconv.FormatInt(r.expected, 10))
+	x := &builder{model: r.model, names: map[string]string{}, values: Item{}, prefix: "x"}
+	var c clauses
+	for _, e := range r.edits {
+		e.write(x, &c)
+	}
+	text, _ := x.all(r.cond) // its mistakes show when the request is made
+	b = appendText(b, c.text(), text)
+	for i := range len(x.names) {
+		b = appendText(b, x.names["#x"+strconv.Itoa(i)])
+	}
+	for i := range len(x.values) {
+		b = appendValue(b, x.values[":x"+strconv.Itoa(i)])
+	}
+	return b
+}
+
+func (db *DB) transact(ctx context.Context, acts []act, token *string) (*types.TransactionCanceledException, error) {
+	in := &dynamodb.TransactWriteItemsInput{TransactItems: make([]types.TransactWriteItem, len(acts)), ClientRequestToken: token}
+	for i, a := range acts {
+		in.TransactItems[i] = a.item
 	}
 	_, err := db.client.TransactWriteItems(ctx, in)
 	if canceled, ok := errors.AsType[*types.TransactionCanceledException](err); ok {
@@ -105,39 +247,93 @@ func (db *DB) transact(ctx context.Context, rows []*row, token *string) (*types.
 	return nil, err
 }
 
-// grow gives rows with a later timestamp the next one after it. It is false if anything else stopped the transaction.
-func (db *DB) grow(rows []*row, reasons []types.CancellationReason) bool {
-	grown := false
-	for i, reason := range reasons {
-		switch {
-		case i >= len(rows) || reason.Code == nil || *reason.Code == "None":
-		case *reason.Code != "ConditionalCheckFailed" || !rows[i].overtaken(reason.Item):
-			return false
-		default:
-			rows[i].stamp(db.clock.next(rows[i].key, storedTimestamp(reason.Item)+1))
-			grown = true
-		}
+// action is the write of a row in a transaction.
+func (r *row) action(table string) (types.TransactWriteItem, error) {
+	p, err := r.parts()
+	if err != nil {
+		return types.TransactWriteItem{}, err
 	}
-	return grown
+	key, old := r.key.Item(), types.ReturnValuesOnConditionCheckFailureAllOld
+	if len(p.values) == 0 {
+		p.values = nil
+	}
+	switch r.kind {
+	case writeCheck:
+		return types.TransactWriteItem{ConditionCheck: &types.ConditionCheck{
+			TableName: &table, Key: key, ConditionExpression: &p.condition,
+			ExpressionAttributeNames: p.names, ExpressionAttributeValues: p.values, ReturnValuesOnConditionCheckFailure: old,
+		}}, nil
+	case writePurge:
+		return types.TransactWriteItem{Delete: &types.Delete{
+			TableName: &table, Key: key, ConditionExpression: &p.condition,
+			ExpressionAttributeNames: p.names, ExpressionAttributeValues: p.values, ReturnValuesOnConditionCheckFailure: old,
+		}}, nil
+	}
+	return types.TransactWriteItem{Update: &types.Update{
+		TableName: &table, Key: key, UpdateExpression: &p.update, ConditionExpression: &p.condition,
+		ExpressionAttributeNames: p.names, ExpressionAttributeValues: p.values, ReturnValuesOnConditionCheckFailure: old,
+	}}, nil
 }
 
-// overtaken says that nothing but the timestamp was in the way.
-func (r *row) overtaken(stored Item) bool {
-	done, verdict := r.verdict(stored)
-	return !done && verdict == nil
-}
-
-func transactError(rows []*row, canceled *types.TransactionCanceledException) error {
-	var faults []error
+// settle goes through the reasons of a cancelled transaction. What a row that stood in the way says is learnt, and stamps grow beyond it; busy says that others were
+// at work, and stopped is what will be in the way of the next attempt, too. If there is only what passes, stopped lists it along with busy.
+func (db *DB) settle(acts []act, canceled *types.TransactionCanceledException) (stopped []*Error, learnt, busy bool) {
+	var passing []*Error
 	for i, reason := range canceled.CancellationReasons {
-		if i >= len(rows) || reason.Code == nil || *reason.Code == "None" {
-			continue
+		code := textOr(reason.Code)
+		switch {
+		case i >= len(acts) || code == "" || code == "None":
+		case code == "ConditionalCheckFailed":
+			fault := db.judge(acts[i], reason.Item)
+			if fault == nil {
+				learnt = true
+				continue
+			}
+			stopped = append(stopped, fault)
+		case slices.Contains(retryableCodes(), code):
+			passing = append(passing, acts[i].fault(errors.New(code), nil))
+		default:
+			stopped = append(stopped, acts[i].fault(errors.New(code), nil))
 		}
-		cause := fmt.Errorf("operation %d: %s", i, *reason.Code)
-		if *reason.Code == "ConditionalCheckFailed" {
-			cause = fmt.Errorf("operation %d: %w", i, ErrConflict)
-		}
-		faults = append(faults, &Error{Op: "transact", Model: rows[i].name, Key: rows[i].key, Err: cause, Current: reason.Item})
 	}
-	return errors.Join(append(faults, canceled)...)
+	switch {
+	case len(stopped) > 0:
+		return append(stopped, passing...), learnt, false
+	case len(passing) > 0:
+		for _, f := range passing {
+			f.again = true
+		}
+		return passing, learnt, true
+	}
+	return nil, learnt, false
+}
+
+func (a act) fault(err error, current Item) *Error {
+	return &Error{Model: a.row.name, Key: a.row.key, Err: err, Current: current}
+}
+
+// judge says why a condition failed, or learns from it and returns nil.
+func (db *DB) judge(a act, stored Item) *Error {
+	r := a.row
+	switch {
+	case a.claim != nil && a.claim.holder == nil: // another row holds what this one would give up
+		r.guarding.spared = append(r.guarding.spared, a.claim.key)
+		return nil
+	case a.claim != nil:
+		f := a.fault(ErrExists, nil)
+		f.Field, f.Holder = a.claim.field, holderOf(stored)
+		return f
+	case r.guarded() && !sameTime(stored, r.guarding.current):
+		r.learn(stored, db.next(r))
+		return nil
+	}
+	if _, verdict := r.verdict(stored); verdict != nil {
+		return a.fault(verdict, stored)
+	}
+	r.stamp(db.clock.next(r.key, storedTimestamp(stored)+1))
+	return nil
+}
+
+func sameTime(a, b Item) bool {
+	return storedTimestamp(a) == storedTimestamp(b) && (a[attrTimestamp] == nil) == (b[attrTimestamp] == nil)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"reflect"
 	"slices"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -108,18 +109,23 @@ func (e *entity[T]) Update(ctx context.Context, db *DB, id ID, changes ...Change
 	if err != nil {
 		return e.fail("update", key, err)
 	}
+	r, err := e.updating(ctx, db, key, changes)
+	if err != nil {
+		return e.fail("update", key, err)
+	}
+	return e.fail("update", key, db.command(ctx, r))
+}
+
+func (e *entity[T]) updating(ctx context.Context, db *DB, key RowKey, changes []Change) (*row, error) {
 	var u updating
 	for _, c := range changes {
 		c.change(&u)
 	}
 	r, err := db.commandRow(ctx, e.m, writeUpdate, &e.m.system, key, []WriteOption{func(o *writeOptions) { *o = u.writeOptions }})
 	if err != nil {
-		return e.fail("update", key, err)
+		return nil, err
 	}
-	if err := r.edit(u.edits); err != nil {
-		return e.fail("update", key, err)
-	}
-	return e.fail("update", key, db.command(ctx, r))
+	return r, r.edit(u.edits)
 }
 
 // edit compiles changes, and the changes of index keys that follow from them.
@@ -139,6 +145,10 @@ func (r *row) edit(assignments []assignment) error {
 		}
 		r.edits = append(r.edits, e)
 	}
+	if err := r.checkUnique(); err != nil {
+		return err
+	}
+	r.assigned = assignments
 	// The fields by name, for index keys: a value of the struct with what the update gives and the id.
 	sample := reflect.New(r.goType).Elem()
 	if err := r.decodeKey(r.key, sample); err != nil {
@@ -254,6 +264,10 @@ func (e *entity[T]) DeletePermanently(ctx context.Context, db *DB, id ID) error 
 	key, err := e.m.keyOfID(id)
 	if err != nil {
 		return e.fail("delete permanently", key, err)
+	}
+	if r := e.m.newRow(writePurge, &e.m.system, key); r.guarded() {
+		r.now = time.Now()
+		return e.fail("delete permanently", key, db.commitOne(ctx, r))
 	}
 	_, err = db.client.DeleteItem(ctx, &dynamodb.DeleteItemInput{TableName: &db.name, Key: key.Item()})
 	return e.fail("delete permanently", key, err)

@@ -63,22 +63,57 @@ func writeOptionsOf(opts []WriteOption) writeOptions {
 // commandRow is a command's write with its stamps.
 func (db *DB) commandRow(ctx context.Context, m *model, kind writeKind, sh *shape, key RowKey, opts []WriteOption) (*row, error) {
 	o := writeOptionsOf(opts)
-	if o.lane != "" {
-		return nil, invalid("InLane is for listeners: a command writes the whole row")
-	}
 	r := m.newRow(kind, sh, key)
-	r.cond = o.conds
-	if o.locked {
-		if kind == writeCreate || o.seen.UnixMilli() <= 0 {
-			return nil, invalid("IfUnchanged needs a row that is there, and the timestamp that was read from it: %v", o.seen)
-		}
-		r.expected = o.seen.UnixMilli()
+	if err := r.accept(o); err != nil {
+		return nil, err
 	}
 	r.values[slotDiscriminator] = &types.AttributeValueMemberS{Value: m.name}
 	r.values[slotBy] = stringOrNil(userOf(ctx))
 	r.values[slotRegion] = stringOrNil(db.region)
 	r.stamp(db.clock.next(key, 0))
 	return r, nil
+}
+
+// accept takes the options of a command.
+func (r *row) accept(o writeOptions) error {
+	if o.lane != "" {
+		return invalid("InLane is for listeners: a command writes the whole row")
+	}
+	r.cond = o.conds
+	if !o.locked {
+		return nil
+	}
+	if r.kind == writeCreate || o.seen.UnixMilli() <= 0 {
+		return invalid("IfUnchanged needs a row that is there, and the timestamp that was read from it: %v", o.seen)
+	}
+	r.expected = o.seen.UnixMilli()
+	return nil
+}
+
+// bare is the condition of a write that has no attributes.
+func (r *row) bare() (parts, error) {
+	p := parts{names: map[string]string{}, values: Item{}}
+	if r.kind == writePurge {
+		p.names["#1"] = attrTimestamp
+		r.asRead(&p)
+		return p, nil
+	}
+	p.condition, p.values[nowValue] = r.visible(), number(r.now.Unix())
+	p.names["#5"], p.names["#6"] = attrDeleted, attrTTL
+	if r.needsKey() {
+		p.names[keyAlias] = attrPK
+	}
+	if !r.needsKey() || r.expected > 0 {
+		p.names["#1"] = attrTimestamp
+	}
+	if r.expected > 0 {
+		p.condition = "#1 = " + seenValue + " AND " + p.condition
+		p.values[seenValue] = number(r.expected)
+	}
+	if len(r.cond) == 0 {
+		return p, nil
+	}
+	return p, r.extend(&p, &text{names: p.names})
 }
 
 // stamp sets what depends on the time of a command.
@@ -97,6 +132,9 @@ func (r *row) stamp(now time.Time) {
 // command writes until the row's timestamp grows: a row that has a later one than the clock gets the next millisecond after it.
 // The stored timestamp comes with the failed condition, so nothing is read.
 func (db *DB) command(ctx context.Context, r *row) error {
+	if r.guarded() {
+		return db.commitOne(ctx, r)
+	}
 	pause := newPause()
 	for attempt := range maxAttempts {
 		in, err := r.input(db.name)
@@ -155,9 +193,11 @@ func (r *row) verdict(stored Item) (done bool, err error) {
 		return false, ErrExists
 	case (r.kind == writeSave || r.kind == writeDelete || r.kind == writeRestore) && same && r.unconditional() && r.wrote(stored):
 		return true, nil
-	case (r.kind == writeDelete || r.kind == writeUpdate) && !visible, r.kind == writeRestore && !isTrue(stored[attrDeleted]):
+	case (r.kind == writeDelete || r.kind == writeUpdate || r.kind == writeCheck) && !visible, r.kind == writeRestore && !isTrue(stored[attrDeleted]):
 		return false, ErrNotFound
 	case r.expected > 0 && storedTimestamp(stored) != r.expected:
+		return false, ErrConflict
+	case r.kind == writeCheck:
 		return false, ErrConflict
 	case len(stored) == 0 && len(r.cond) > 0, len(stored) > 0 && storedTimestamp(stored) < r.now.UnixMilli():
 		return false, ErrConflict
@@ -205,6 +245,9 @@ func (db *DB) listenerRow(m *model, key RowKey, ver idempotence.Version, opts []
 	}
 	if err := ver.Valid(); err != nil {
 		return nil, invalid("%w", err)
+	}
+	if len(m.uniques) > 0 && o.lane == "" {
+		return nil, invalid("%s has unique fields, and a listener's write may not fail: unique fields are for commands", m.name)
 	}
 	l, err := m.laneNamed(o.lane)
 	if err != nil {
