@@ -1,0 +1,48 @@
+package table
+
+import (
+	"iter"
+	"reflect"
+	"slices"
+)
+
+// Attributes yields what the rows of the model store, with the field that it comes from, in the order of the source: for registries of fields, such as that
+// of personal data. The attribute of an id or an owner is the key that it lives in, "pk" or "sk".
+func (e *entity[T]) Attributes() iter.Seq2[string, reflect.StructField] {
+	return func(yield func(string, reflect.StructField) bool) {
+		for i := range e.m.all {
+			f := &e.m.all[i]
+			if !yield(e.m.stored(i), e.m.goType.FieldByIndex(f.index)) {
+				return
+			}
+		}
+	}
+}
+
+// stored is the attribute that a field is in: one of the row's keys, or its own.
+func (m *model) stored(i int) string {
+	switch {
+	case m.owner == nil && m.id != nil && m.id.handle.stored == i, m.owner != nil && m.owner.handle.stored == i:
+		return attrPK
+	case m.id != nil && m.id.handle.stored == i:
+		return attrSK
+	}
+	return m.all[i].attr
+}
+
+// Derived lists the attributes that a row carries for its indexes, and that are made from one of Attributes: they tell as much as it does.
+func (e *entity[T]) Derived(attribute string) []string {
+	var list []string
+	for _, x := range e.m.indexes {
+		uses := func(k *keyed) bool { return e.m.stored(k.handle.stored) == attribute }
+		if slices.ContainsFunc(x.pk, uses) || slices.ContainsFunc(x.sk, uses) {
+			list = append(list, x.written()...)
+		}
+	}
+	list = slices.DeleteFunc(list, func(attr string) bool { return attr == attrPK || attr == attrSK })
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// Client is what the DB was opened with, for what it does not cover.
+func (db *DB) Client() Client { return db.client }
