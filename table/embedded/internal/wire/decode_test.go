@@ -49,6 +49,16 @@ func TestDecodesEveryAttributeType(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(`{"Attributes":`+item+`}`), &sent))
 	require.NoError(t, json.Unmarshal([]byte(body), &back))
 	require.Equal(t, sent, back)
+	f.get = func(*dynamodb.GetItemInput) (*dynamodb.GetItemOutput, error) {
+		return &dynamodb.GetItemOutput{Item: got.Item, ConsumedCapacity: &types.ConsumedCapacity{CapacityUnits: new(0.5)}}, nil
+	}
+	f.query = func(*dynamodb.QueryInput) (*dynamodb.QueryOutput, error) {
+		return &dynamodb.QueryOutput{Items: []map[string]types.AttributeValue{{}, got.Item}, LastEvaluatedKey: got.Item}, nil
+	}
+	_, body = call(t, f, "GetItem", `{}`)
+	require.JSONEq(t, `{"Item":`+item+`,"ConsumedCapacity":{"CapacityUnits":0.5}}`, body)
+	_, body = call(t, f, "Query", `{}`)
+	require.JSONEq(t, `{"Items":[{},`+item+`],"LastEvaluatedKey":`+item+`,"Count":0,"ScannedCount":0}`, body)
 }
 
 func TestDecodesNestedStructures(t *testing.T) {

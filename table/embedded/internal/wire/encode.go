@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"encoding/base64"
 	"math/big"
 	"strconv"
 	"time"
@@ -101,9 +100,7 @@ func (e *encoder) WriteString(s *smithy.Schema, v string) {
 
 func (e *encoder) WriteBlob(s *smithy.Schema, v []byte) {
 	e.value(s)
-	e.buf = append(e.buf, '"')
-	e.buf = base64.StdEncoding.AppendEncode(e.buf, v)
-	e.buf = append(e.buf, '"')
+	e.blob(v)
 }
 
 // WriteTime writes epoch seconds, with up to three decimals.
@@ -156,6 +153,15 @@ func (e *encoder) WriteKey(_ *smithy.Schema, key string) {
 	e.buf = append(e.buf, ':')
 }
 
+// plain tells which bytes stand for themselves in a JSON string. Those of
+// characters beyond ASCII are looked at.
+var plain = func() (t [256]bool) {
+	for c := ' '; c < utf8.RuneSelf; c++ {
+		t[c] = c != '"' && c != '\\'
+	}
+	return t
+}()
+
 // str writes a string with the escapes that JSON needs. Bytes that are not
 // UTF-8 become U+FFFD, so that the answer always is.
 func (e *encoder) str(v string) {
@@ -163,7 +169,7 @@ func (e *encoder) str(v string) {
 	start := 0
 	for i := 0; i < len(v); {
 		c := v[i]
-		if c >= ' ' && c != '"' && c != '\\' && c < utf8.RuneSelf {
+		if plain[c] {
 			i++
 			continue
 		}

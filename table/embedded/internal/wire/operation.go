@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/smithy-go"
 )
 
@@ -112,21 +113,41 @@ func read(body string, decode decodeFunc, v reflect.Value) error {
 func (e *encoder) answer(out smithy.Serializable) {
 	switch out := out.(type) {
 	case *dynamodb.TagResourceOutput, *dynamodb.UntagResourceOutput:
+	case *dynamodb.GetItemOutput:
+		rest := *out
+		rest.Item = nil
+		e.open('{', inStruct)
+		if out.Item != nil {
+			e.name("Item")
+			e.item(out.Item)
+		}
+		rest.SerializeMembers(e)
+		e.shut('}')
 	case *dynamodb.QueryOutput:
-		e.counted(out, out.Count, out.ScannedCount)
+		rest := *out
+		rest.Items = nil
+		e.found(&rest, out.Items, out.Count, out.ScannedCount)
 	case *dynamodb.ScanOutput:
-		e.counted(out, out.Count, out.ScannedCount)
+		rest := *out
+		rest.Items = nil
+		e.found(&rest, out.Items, out.Count, out.ScannedCount)
 	default:
 		out.Serialize(e)
 	}
 }
 
-func (e *encoder) counted(out interface {
+// found writes the answer of a query or scan: its items, the members of the
+// rest, and counts of zero.
+func (e *encoder) found(rest interface {
 	SerializeMembers(smithy.ShapeSerializer)
-}, count, scanned int32,
+}, items []map[string]types.AttributeValue, count, scanned int32,
 ) {
 	e.open('{', inStruct)
-	out.SerializeMembers(e)
+	if items != nil {
+		e.name("Items")
+		e.items(items)
+	}
+	rest.SerializeMembers(e)
 	if count == 0 {
 		e.name("Count")
 		e.buf = append(e.buf, '0')
