@@ -34,6 +34,11 @@ type delivery struct {
 // json returns the event's JSON.
 func (d *delivery) json() ([]byte, error) {
 	if d.raw == nil {
+		raw, ok := assemble(d.event)
+		if ok {
+			d.raw = raw
+			return raw, nil
+		}
 		raw, err := d.event.MarshalJSON()
 		if err != nil {
 			return nil, err

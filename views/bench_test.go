@@ -57,3 +57,35 @@ func TestAllocations(t *testing.T) {
 	n := testing.AllocsPerRun(20, func() { _, _ = l.HandleSQS(t.Context(), batch) })
 	require.LessOrEqual(t, n/float64(len(batch.Records)), 60.0)
 }
+
+// BenchmarkRebuild folds a history of events of 1 KB, four for a row, from their JSON into an empty table of the embedded engine.
+func BenchmarkRebuild(b *testing.B) {
+	const events = 40_000
+	var lines [][]byte
+	for n := range events {
+		raw, err := registered(n, fmt.Sprint("c", n%(events/4)), strings.Repeat("x", 900)).MarshalJSON()
+		require.NoError(b, err)
+		lines = append(lines, raw)
+	}
+	history := func(yield func(insideout.Event, error) bool) {
+		for _, line := range lines {
+			var e insideout.Event
+			if err := e.UnmarshalJSON(line); !yield(e, err) {
+				return
+			}
+		}
+	}
+	b.ReportAllocs()
+	before := cpu()
+	for b.Loop() {
+		b.StopTimer()
+		l, err := views.New(newTable(b, nil), rules()[0])
+		require.NoError(b, err)
+		b.StartTimer()
+		done, err := views.Rebuild(b.Context(), l, history, nil)
+		require.NoError(b, err)
+		require.EqualValues(b, events/4, done.Applied)
+	}
+	b.ReportMetric(float64(events)*float64(b.N)/b.Elapsed().Seconds(), "events/s")
+	b.ReportMetric(float64((cpu()-before).Microseconds())/float64(events)/float64(b.N), "cpu-µs/event")
+}

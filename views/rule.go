@@ -173,6 +173,9 @@ func decodeAs[E any](d *delivery) (E, error) {
 		if err := d.whole(); err != nil { // it is not the mapper's type that is wrong
 			return e, err
 		}
+		if _, err := d.event.MarshalJSON(); err != nil {
+			return e, err
+		}
 		return e, fmt.Errorf("views: the event does not fit %T: %w", e, misfit(err))
 	}
 	return e, nil
