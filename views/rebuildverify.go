@@ -300,7 +300,8 @@ func plainNumber(text string) string {
 // digestSum is a digest of a set: the sum of the digests of its elements.
 type digestSum struct{ n big.Int }
 
-func (d *digestSum) add(sum [contentBytes]byte)      { d.n.Add(&d.n, new(big.Int).SetBytes(sum[:])) }
+func (d *digestSum) add(sum [contentBytes]byte) { d.n.Add(&d.n, new(big.Int).SetBytes(sum[:])) }
+
 func (d *digestSum) subtract(sum [contentBytes]byte) { d.n.Sub(&d.n, new(big.Int).SetBytes(sum[:])) }
 
 // String is in hexadecimal, modulo 2 to the power of the digest's bits.

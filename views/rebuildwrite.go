@@ -57,10 +57,13 @@ func (r *rebuild) writeRange(ctx context.Context, f *fold) error {
 			return err
 		}
 	}
+	if len(r.refused) > 0 {
+		return nil // what was written in the place of what was refused must be found out again
+	}
 	return r.state.save(ctx, f.to, true)
 }
 
-// writeAll writes lanes, chunk by chunk, and notes how far it is. It returns the lanes of which a version was refused.
+// writeAll writes lanes, chunk by chunk, and notes how far it is, until the first is refused. It returns the lanes of which a version was refused.
 func (r *rebuild) writeAll(ctx context.Context, all []*kept) (hidden map[laneKey]bool, err error) {
 	size := rebuildChunk
 	if r.opts.Rate > 0 {
@@ -82,7 +85,7 @@ func (r *rebuild) writeAll(ctx context.Context, all []*kept) (hidden map[laneKey
 		}
 		r.meter.add(len(chunk))
 		last := chunk[len(chunk)-1].hash
-		if len(hidden) == 0 && (len(all) == 0 || all[0].hash > last) {
+		if len(r.refused) == 0 && (len(all) == 0 || all[0].hash > last) {
 			if err := r.state.save(ctx, last, false); err != nil {
 				return nil, err
 			}
