@@ -1,0 +1,33 @@
+// Package crypto seals single fields with keys that can be destroyed: one key for each data subject, so that destroying it
+// makes every copy of that person's data unreadable, in rows, events, views, lakes and backups.
+//
+// Start with [New], which takes the key table and a [KeyWrapper] (AWS KMS in crypto/awskms, a local master key in this
+// package), and with [Keys.Namespace], whose [Sealer] the packages table, cdc and views take as insideout.Sealer and
+// insideout.Opener.
+//
+// # Keys
+//
+//	master key (KMS, or local)  wraps  epoch key of a namespace  wraps  subject key  gives  sealing key and key id
+//
+// A namespace is a tenant. Its epoch keys are wrapped by the master key, which is asked once in [Options].MasterTTL. Subject keys are
+// random, wrapped by the epoch's key, and lie in a DynamoDB table of their own under a keyed hash of the subject.
+// [Sealer.ShredSubject] removes a subject's keys; [Sealer.RotateEpoch], [Sealer.Rewrap] and [Sealer.RetireEpoch] change the
+// keys above them without touching data; [Sealer.RotateSubject] and [Sealer.Reseal] change those of the data.
+//
+// # Guarantees
+//
+//   - A ciphertext opens where it was sealed (namespace, subject, model, row, field, class) and nowhere else. Everything else
+//     (one byte changed, moved, cut off, of another algorithm) is [ErrAuthentication].
+//   - After ShredSubject returns, this process opens nothing of the subject, and other processes open nothing after
+//     [Options].SubjectTTL at the latest: caches are read again within that time, and ask the key table with consistent reads.
+//   - While the master key is out of reach, what is cached goes on for at most MasterTTL. Then everything fails, closed.
+//   - No error, log or printed value holds a key, a plain text, or a subject.
+//
+// The format is written down in docs/sealing-format.md, with a compatibility promise, and pinned by golden vectors.
+//
+// # What it does not do
+//
+// An older ciphertext of the same field can be put back in its place, by whoever can write the row. The length of a value
+// shows. Blind indexes are keyed by the namespace, not by the subject: shredding leaves them, and an erasure must delete them.
+// Go cannot promise that a key leaves the memory: caches drop keys, and the garbage collector does the rest.
+package crypto

@@ -1,0 +1,270 @@
+package crypto
+
+import (
+	"context"
+	"crypto/cipher"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/insideout-go/insideout"
+)
+
+// Sealer seals and opens the fields of one namespace, and rules over the keys of its subjects. It is safe for concurrent use.
+type Sealer struct {
+	keys      *Keys
+	namespace string
+	purpose   string
+}
+
+var (
+	_ insideout.Sealer = (*Sealer)(nil)
+	_ insideout.Opener = (*Sealer)(nil)
+)
+
+// For is a sealer that also opens restricted values, if the purpose is one of Options.Purposes; otherwise it is like s.
+func (s *Sealer) For(purpose string) *Sealer {
+	other := *s
+	other.purpose = purpose
+	return &other
+}
+
+// Format prints the namespace.
+func (s *Sealer) Format(f fmt.State, _ rune) { _, _ = fmt.Fprintf(f, "crypto.Sealer(%q)", s.namespace) }
+
+const (
+	// parallelFrom is the number of values from which they are worked on by all cores.
+	parallelFrom = 512
+	// maxLoads bounds the keys that one call loads at a time.
+	maxLoads = 16
+)
+
+// Seal fills in the Ciphertext of every field from its Plaintext and Origin, or fails and fills in none. It makes the keys that are
+// missing. The error is an *Error: insideout.ErrShredded if the subject was shredded, insideout.ErrRestricted if its keys are disabled,
+// ErrInvalid if an origin is incomplete, ErrKeyService if keys cannot be had.
+func (s *Sealer) Seal(ctx context.Context, fields []insideout.SealedField) error {
+	for i := range fields {
+		if err := checkField(&fields[i]); err != nil {
+			return s.fieldFault("seal", fields[i].Origin, err)
+		}
+	}
+	keys, err := s.load(ctx, fields, true)
+	if err != nil {
+		return s.fault("seal", err)
+	}
+	versions := make([]*keyVersion, len(fields))
+	for i := range fields {
+		found := keys.of(fields[i].Origin.Subject)
+		if err := cmpErr(found.err, func() error { return usable(found.keys.state) }); err != nil {
+			return s.fieldFault("seal", fields[i].Origin, err)
+		}
+		versions[i] = found.keys.current
+	}
+	if err := s.reserve(ctx, fields, versions); err != nil {
+		return s.fault("seal", err)
+	}
+	split(len(fields), func(from, to int) {
+		var aad []byte
+		for i := from; i < to; i++ {
+			f := &fields[i]
+			aad = appendAAD(aad[:0], &versions[i].id, s.namespace, &f.Origin)
+			f.Ciphertext, f.Err = sealValue(versions[i].aead, &versions[i].id, f.Plaintext, aad), nil
+		}
+	})
+	return nil
+}
+
+func cmpErr(err error, next func() error) error {
+	if err != nil {
+		return err
+	}
+	return next()
+}
+
+// Open fills in the Plaintext of every field from its Ciphertext and Origin, or its Err: insideout.ErrShredded and ErrRestricted are outcomes
+// and let Open succeed. Every other one is joined in Open's error: ErrAuthentication if the ciphertext does not belong there,
+// ErrKeyService if keys cannot be had.
+func (s *Sealer) Open(ctx context.Context, fields []insideout.SealedField) error {
+	keys, err := s.load(ctx, fields, false)
+	if err != nil {
+		return s.fault("open", err)
+	}
+	if err := s.refetch(ctx, fields, keys); err != nil {
+		return s.fault("open", err)
+	}
+	split(len(fields), func(from, to int) {
+		var aad []byte
+		for i := from; i < to; i++ {
+			f := &fields[i]
+			f.Plaintext, f.Err = s.openField(f, keys.of(f.Origin.Subject), &aad)
+		}
+	})
+	var faults []error
+	for i := range fields {
+		if err := fields[i].Err; err != nil && !outcome(err) {
+			fields[i].Err = s.fieldFault("open", fields[i].Origin, err)
+			faults = append(faults, fields[i].Err)
+		}
+	}
+	return errors.Join(faults...)
+}
+
+func outcome(err error) bool {
+	return errors.Is(err, insideout.ErrShredded) || errors.Is(err, insideout.ErrRestricted)
+}
+
+func (s *Sealer) openField(f *insideout.SealedField, found loaded, aad *[]byte) ([]byte, error) {
+	id, err := readHead(f.Ciphertext)
+	if err != nil {
+		return nil, err
+	}
+	if found.err != nil {
+		return nil, found.err
+	}
+	aead, err := s.opener(found.keys, id)
+	if err != nil {
+		return nil, err
+	}
+	*aad = appendAAD((*aad)[:0], &id, s.namespace, &f.Origin)
+	return openValue(aead, f.Ciphertext, *aad)
+}
+
+// opener is the key of that id, if it may be used.
+func (s *Sealer) opener(k *subjectKeys, id keyID) (cipher.AEAD, error) {
+	switch {
+	case slices.Contains(k.dead, id):
+		return nil, insideout.ErrShredded
+	case !slices.Contains(k.ids, id):
+		return nil, foreign("%w of its id for its subject in this namespace", ErrUnknownKey)
+	case k.state == Disabled, k.state == Restricted && !slices.Contains(s.keys.options.Purposes, s.purpose):
+		return nil, insideout.ErrRestricted
+	}
+	return k.open[id], nil
+}
+
+func checkField(f *insideout.SealedField) error {
+	switch {
+	case f.Origin.Model == "" || f.Origin.ID == "" || f.Origin.Field == "" || f.Origin.Class == "":
+		return invalid("the origin needs a model, an id, a field and a class")
+	case f.Plaintext == nil:
+		return invalid("there is no plain text to seal")
+	}
+	return nil
+}
+
+// loaded is the keys of a subject, or why there are none.
+type loaded struct {
+	keys *subjectKeys
+	err  error
+}
+
+// loadedKeys has the keys of all subjects of a call; most calls are about one.
+type loadedKeys struct {
+	subject string
+	one     loaded
+	more    map[string]loaded
+}
+
+func (l *loadedKeys) of(subject string) loaded {
+	if l.more == nil {
+		return l.one
+	}
+	return l.more[subject]
+}
+
+// load fetches the keys of all subjects in fields, several at a time. Unknown ones are an outcome of their fields; other errors are
+// those of the call.
+func (s *Sealer) load(ctx context.Context, fields []insideout.SealedField, create bool) (*loadedKeys, error) {
+	l := &loadedKeys{}
+	if len(fields) == 0 {
+		return l, nil
+	}
+	l.subject = fields[0].Origin.Subject
+	same := func(f insideout.SealedField) bool { return f.Origin.Subject != l.subject }
+	if !slices.ContainsFunc(fields, same) {
+		var err error
+		l.one, err = s.loadOne(ctx, l.subject, create)
+		return l, err
+	}
+	l.more = map[string]loaded{}
+	for i := range fields {
+		l.more[fields[i].Origin.Subject] = loaded{}
+	}
+	return l, s.loadMany(ctx, l.more, create)
+}
+
+func (s *Sealer) loadMany(ctx context.Context, subjects map[string]loaded, create bool) error {
+	var missing []string
+	for subject := range subjects {
+		if found, ok := s.keys.subjects.peek(subjectKey{s.namespace, subject}); ok {
+			subjects[subject] = loaded{keys: found}
+		} else {
+			missing = append(missing, subject)
+		}
+	}
+	var mu sync.Mutex
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(maxLoads)
+	for _, subject := range missing {
+		g.Go(func() error {
+			found, err := s.loadOne(ctx, subject, create)
+			mu.Lock()
+			defer mu.Unlock()
+			subjects[subject] = found
+			return err
+		})
+	}
+	return g.Wait()
+}
+
+func (s *Sealer) loadOne(ctx context.Context, subject string, create bool) (loaded, error) {
+	keys, err := s.subjectKeys(ctx, subject, create)
+	if err != nil && !create && errors.Is(err, ErrUnknownKey) {
+		return loaded{err: foreign("%w", err)}, nil
+	}
+	return loaded{keys, err}, err
+}
+
+// refetch loads keys again that do not have the id which a field names: another process may have rotated them.
+func (s *Sealer) refetch(ctx context.Context, fields []insideout.SealedField, l *loadedKeys) error {
+	for i := range fields {
+		subject := fields[i].Origin.Subject
+		found := l.of(subject)
+		id, err := readHead(fields[i].Ciphertext)
+		if err != nil || found.err != nil || time.Since(found.keys.loaded) < refetchAfter ||
+			slices.Contains(found.keys.ids, id) || slices.Contains(found.keys.dead, id) {
+			continue
+		}
+		s.Evict(subject)
+		fresh, err := s.loadOne(ctx, subject, false)
+		if err != nil {
+			return err
+		}
+		if l.more == nil {
+			l.one = fresh
+		} else {
+			l.more[subject] = fresh
+		}
+	}
+	return nil
+}
+
+// split lets all cores work on n things, if there are many.
+func split(n int, work func(from, to int)) {
+	workers := runtime.GOMAXPROCS(0)
+	if n < parallelFrom || workers == 1 {
+		work(0, n)
+		return
+	}
+	var wg sync.WaitGroup
+	chunk := (n + workers - 1) / workers
+	for from := 0; from < n; from += chunk {
+		wg.Go(func() { work(from, min(from+chunk, n)) })
+	}
+	wg.Wait()
+}
