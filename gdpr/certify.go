@@ -248,7 +248,7 @@ func (t *tally) add(p planned) {
 		return
 	}
 	for _, f := range p.Fields {
-		if f.Do == Keep {
+		if f.Do == doKeep {
 			t.keep(p, f.Field, f.Reason, f.Until, false)
 		}
 	}

@@ -159,7 +159,7 @@ func (c *Controller) place(name string) (Place, error) {
 			return p, nil
 		}
 	}
-	return nil, fmt.Errorf("%w: %q", ErrUnknownPlace, name)
+	return nil, fmt.Errorf("gdpr: there is no place %q: give it to New, under the name that it had", name)
 }
 
 // Plan finds everything that the places know of a subject, and says what an erasure would do. It changes nothing but the controller's own table, where

@@ -3,13 +3,13 @@
 // Start from [New], which takes the places that hold personal data, and [Controller.Plan], which says what an erasure would do:
 //
 //	controller, err := gdpr.New(jobs, []gdpr.Place{
-//		gdpr.NewTable("orders", entities, []gdpr.Model{Orders, Customers}, nil),
-//		gdpr.NewTable("customers", views, []gdpr.Model{Summaries, Purchases}, nil),
+//		gdpr.Table("orders", entities, []gdpr.Model{Orders, Customers}, nil),
+//		gdpr.Table("customers", views, []gdpr.Model{Summaries, Purchases}, nil),
 //	}, &gdpr.Options{Signer: key})
 //	plan, err := controller.Plan(ctx, "17850")           // reads only
 //	receipt, err := controller.Erase(ctx, plan, "DPO-7") // approves the plan's hash, and does what it says
 //
-// What an erasure does with a field is declared at the field, with a `gdpr` tag: see [Policy].
+// What an erasure does with a field is declared at the field, with a `gdpr` tag: see [Do].
 //
 // A job goes through suppress, shred, erase, propagate, verify and certify. It guarantees that
 //

@@ -170,7 +170,7 @@ func keepSealed(list []Action) []Action {
 			}
 			if a.Hold != "" {
 				classes[f.Class] = cmp.Or(classes[f.Class], "it opens what a hold keeps: "+a.Hold)
-			} else if f.Do == Keep {
+			} else if f.Do == doKeep {
 				classes[f.Class] = cmp.Or(classes[f.Class], "it opens "+a.Kind+"."+f.Field+", which is kept: "+f.Reason)
 			}
 		}

@@ -2,7 +2,6 @@ package gdpr
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 )
@@ -80,6 +79,3 @@ const (
 	ActionKept ResultState = "kept" // nothing was to be done
 	ActionHeld ResultState = "held" // a hold forbids it for now
 )
-
-// ErrUnknownPlace says that a job names a place that the controller does not have.
-var ErrUnknownPlace = errors.New("gdpr: the place is not configured")

@@ -9,52 +9,59 @@ import (
 	"time"
 )
 
-// Do is what an erasure does with a field.
-type Do string
-
-// Decisions. A field of a model with a subject needs one: see Lint.
-const (
-	Erase        Do = "erase"        // the attribute goes, and with it whatever index keys are made of it
-	Redact       Do = "redact"       // a text becomes "[REDACTED]"; the row shows that there was something
-	Pseudonymise Do = "pseudonymise" // a text becomes a keyed hash; the key is destroyed when the job ends
-	Keep         Do = "keep"         // it stays for a reason and a time, and the receipt names both
-	Impersonal   Do = "none"         // reviewed: the field tells nothing about a person
-)
-
-func (d Do) past() string { return strings.TrimSuffix(string(d), "e") + "ed" }
-
-// redactedText is what Redact leaves.
-const redactedText = "[REDACTED]"
-
-// Policy is the decision about one field, as its `gdpr` tag states it:
+// Do is what an erasure does with a field, as the field's `gdpr` tag states it:
 //
 //	Email  string `dynamo:"email" seal:"contact" gdpr:"erase,category=contact,purpose=order handling"`
 //	Amount string `dynamo:"amount" gdpr:"keep=Art. 17(3)(b),until=10y,category=invoice,purpose=accounting"`
 //	City   string `dynamo:"city" gdpr:"redact"`
 //	Stock  string `dynamo:"stock" gdpr:"none"`
 //
+// The decisions are
+//
+//	erase         the attribute goes, and with it whatever index keys are made of it; of an id or an owner: the row goes
+//	redact        a text becomes "[REDACTED]": the row shows that there was something
+//	pseudonymise  a text becomes a keyed hash; the key is destroyed when the job ends
+//	keep=REASON   it stays for a reason and a time, and the receipt names both; of an id or an owner: the row stays
+//	none          reviewed: the field tells nothing about a person
+//
 // "until" is a date (2031-12-31) or a time after the row's last change, in years, months and days (10y, 6m, 90d).
-// Category, purpose and basis go into the record of processing activities (Art. 30).
-type Policy struct {
+// Category, purpose and basis go into the record of processing activities (Art. 30). New refuses a model with a field that has no decision.
+type Do string
+
+const (
+	doErase        Do = "erase"
+	doRedact       Do = "redact"
+	doPseudonymise Do = "pseudonymise"
+	doKeep         Do = "keep"
+	doNothing      Do = "none"
+)
+
+func (d Do) past() string { return strings.TrimSuffix(string(d), "e") + "ed" }
+
+// redactedText is what redact leaves.
+const redactedText = "[REDACTED]"
+
+// policy is the decision about one field.
+type policy struct {
 	Field     string // the Go field
 	Attribute string
 	Do        Do
 	Article   string // why it is kept
-	Until     Until
+	Until     until
 	Category  string
 	Purpose   string
 	Basis     string
 	Sealed    string // the class of a sealed field
 }
 
-// Until is when the reason to keep something ends. The zero Until is never.
-type Until struct {
+// until is when the reason to keep something ends. The zero value is never.
+type until struct {
 	date                time.Time
 	years, months, days int
 }
 
 // After is the moment that is meant for a row that was last changed at a time.
-func (u Until) After(changed time.Time) time.Time {
+func (u until) After(changed time.Time) time.Time {
 	if u.IsZero() || !u.date.IsZero() {
 		return u.date
 	}
@@ -62,10 +69,10 @@ func (u Until) After(changed time.Time) time.Time {
 }
 
 // IsZero reports whether there is no end.
-func (u Until) IsZero() bool { return u == Until{} }
+func (u until) IsZero() bool { return u == until{} }
 
 // String is the text that parseUntil reads.
-func (u Until) String() string {
+func (u until) String() string {
 	if !u.date.IsZero() {
 		return u.date.Format(time.DateOnly)
 	}
@@ -86,11 +93,11 @@ func (u Until) String() string {
 const maxSpan = 200
 
 // parseUntil reads a date, or years, months and days in that order: "10y", "1y6m", "90d".
-func parseUntil(text string) (Until, error) {
+func parseUntil(text string) (until, error) {
 	if date, err := time.Parse(time.DateOnly, text); err == nil {
-		return Until{date: date}, nil
+		return until{date: date}, nil
 	}
-	var u Until
+	var u until
 	rest := text
 	for _, part := range []struct {
 		n    *int
@@ -102,12 +109,12 @@ func parseUntil(text string) (Until, error) {
 		}
 		n, err := strconv.ParseUint(digits, 10, 32)
 		if err != nil || n == 0 {
-			return Until{}, untilFault(text)
+			return until{}, untilFault(text)
 		}
 		*part.n, rest = int(n), after
 	}
 	if rest != "" || u.IsZero() || u.years > maxSpan || u.months > 12*maxSpan || u.days > 366*maxSpan {
-		return Until{}, untilFault(text)
+		return until{}, untilFault(text)
 	}
 	return u, nil
 }
@@ -117,9 +124,9 @@ func untilFault(text string) error {
 }
 
 // parsePolicy reads the tag of a field. ok is false if it has none.
-func parsePolicy(attribute string, field reflect.StructField) (p Policy, ok bool, err error) {
+func parsePolicy(attribute string, field reflect.StructField) (p policy, ok bool, err error) {
 	text, ok := field.Tag.Lookup("gdpr")
-	p = Policy{Field: field.Name, Attribute: attribute, Sealed: field.Tag.Get("seal")}
+	p = policy{Field: field.Name, Attribute: attribute, Sealed: field.Tag.Get("seal")}
 	if !ok {
 		return p, false, nil
 	}
@@ -127,7 +134,7 @@ func parsePolicy(attribute string, field reflect.StructField) (p Policy, ok bool
 	do, article, reasoned := strings.Cut(strings.TrimSpace(head), "=")
 	p.Do, p.Article = Do(do), strings.TrimSpace(article)
 	var faults []error
-	if reasoned && p.Do != Keep {
+	if reasoned && p.Do != doKeep {
 		faults = append(faults, fmt.Errorf("only keep has a reason, and this is %q", head))
 	}
 	faults = append(faults, p.options(rest))
@@ -139,7 +146,7 @@ func parsePolicy(attribute string, field reflect.StructField) (p Policy, ok bool
 }
 
 // options reads what follows the decision.
-func (p *Policy) options(text string) error {
+func (p *policy) options(text string) error {
 	var faults []error
 	for option := range strings.SplitSeq(text, ",") {
 		if option = strings.TrimSpace(option); option == "" {
@@ -170,24 +177,24 @@ func (p *Policy) options(text string) error {
 }
 
 // sensible finds decisions that cannot be carried out, or that nobody could defend.
-func (p *Policy) sensible(t reflect.Type) error {
+func (p *policy) sensible(t reflect.Type) error {
 	switch p.Do {
-	case Erase, Impersonal:
-	case Redact, Pseudonymise:
+	case doErase, doNothing:
+	case doRedact, doPseudonymise:
 		if p.Sealed != "" {
 			return fmt.Errorf("a sealed field cannot be %s, since what replaces it would be plain text: erase it", p.Do.past())
 		}
 		if t.Kind() != reflect.String {
 			return fmt.Errorf("only a text can be %s, and the field is %s: erase it", p.Do.past(), t)
 		}
-	case Keep:
+	case doKeep:
 		if p.Article == "" || p.Until.IsZero() {
 			return errors.New(`keep needs the article that allows it and an end: "keep=Art. 17(3)(b),until=10y"`)
 		}
 	default:
 		return fmt.Errorf("%q is none of erase, redact, pseudonymise, keep, none", p.Do)
 	}
-	if p.Do != Keep && !p.Until.IsZero() {
+	if p.Do != doKeep && !p.Until.IsZero() {
 		return errors.New("only keep has an until")
 	}
 	return nil

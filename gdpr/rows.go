@@ -22,7 +22,7 @@ import (
 )
 
 // bySubject reads every page of the index over _sid.
-func (t *Table) bySubject(ctx context.Context, task *Task) iter.Seq2[table.Item, error] {
+func (t *rows) bySubject(ctx context.Context, task *Task) iter.Seq2[table.Item, error] {
 	return func(yield func(table.Item, error) bool) {
 		in := &dynamodb.QueryInput{
 			TableName: new(t.db.Name()), IndexName: new(subjectIndex), KeyConditionExpression: new("#s = :s"),
@@ -65,7 +65,7 @@ const maxTries = 10
 
 // Do erases a row, or some fields of it. It reads the row first and writes under the condition that it is still that one and still the subject's; a row
 // that changed since the plan was made is judged again, and no field is touched that the plan does not name.
-func (t *Table) Do(ctx context.Context, task *Task, a Action) (Result, error) {
+func (t *rows) Do(ctx context.Context, task *Task, a Action) (Result, error) {
 	r := Result{State: ActionKept}
 	if a.Do == KeepRow {
 		return r, nil
@@ -106,12 +106,12 @@ func (a Action) within(approved Action) Action {
 		a.Do = approved.Do
 	}
 	a.Fields = slices.DeleteFunc(a.Fields, func(f FieldAction) bool {
-		return f.Do == Keep || !slices.ContainsFunc(approved.Fields, func(g FieldAction) bool { return f.Field == g.Field && f.Do == g.Do })
+		return f.Do == doKeep || !slices.ContainsFunc(approved.Fields, func(g FieldAction) bool { return f.Field == g.Field && f.Do == g.Do })
 	})
 	return a
 }
 
-func (t *Table) read(ctx context.Context, task *Task, key table.Item, r *Result) (table.Item, error) {
+func (t *rows) read(ctx context.Context, task *Task, key table.Item, r *Result) (table.Item, error) {
 	out, err := t.db.Client().GetItem(ctx, &dynamodb.GetItemInput{
 		TableName: new(t.db.Name()), Key: key, ConsistentRead: new(true), ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
 	})
@@ -123,7 +123,7 @@ func (t *Table) read(ctx context.Context, task *Task, key table.Item, r *Result)
 	return out.Item, task.Spend(ctx, used)
 }
 
-func (t *Table) write(ctx context.Context, task *Task, item table.Item, a Action, r *Result) error {
+func (t *rows) write(ctx context.Context, task *Task, item table.Item, a Action, r *Result) error {
 	in := t.update(task, item, a)
 	out, err := t.db.Client().UpdateItem(ctx, in)
 	used := Cost{Writes: costOf(item).Writes}
@@ -135,7 +135,7 @@ func (t *Table) write(ctx context.Context, task *Task, item table.Item, a Action
 }
 
 // update is the request that carries out an action on a row: a partial update, under the condition that the row is still as it was read.
-func (t *Table) update(task *Task, item table.Item, a Action) *dynamodb.UpdateItemInput {
+func (t *rows) update(task *Task, item table.Item, a Action) *dynamodb.UpdateItemInput {
 	u := &update{names: map[string]string{}, values: table.Item{}}
 	u.when(item)
 	if latched, ok := item["latched"].(*types.AttributeValueMemberBOOL); !ok || !latched.Value {
@@ -155,7 +155,7 @@ func (t *Table) update(task *Task, item table.Item, a Action) *dynamodb.UpdateIt
 }
 
 // tombstone leaves what the lock and the trigger need, and nothing else.
-func (t *Table) tombstone(u *update, item table.Item) {
+func (t *rows) tombstone(u *update, item table.Item) {
 	for _, name := range slices.Sorted(maps.Keys(item)) {
 		switch {
 		case isSystem(name) && name != "_sid" && name != "eem":
@@ -171,16 +171,16 @@ func (t *Table) tombstone(u *update, item table.Item) {
 }
 
 // edit changes the fields that the action names, and the index keys that are made of them. The reference to the subject stays as long as something is kept.
-func (t *Table) edit(u *update, task *Task, item table.Item, a Action) {
+func (t *rows) edit(u *update, task *Task, item table.Item, a Action) {
 	m := t.models[a.Kind]
 	left := map[string]bool{}
 	for _, f := range a.Fields {
 		attribute := m.attribute(f.Field)
 		left[attribute] = true
 		switch f.Do {
-		case Redact:
+		case doRedact:
 			u.set(attribute, text(redactedText))
-		case Pseudonymise:
+		case doPseudonymise:
 			u.set(attribute, text(task.pseudonym(item[attribute])))
 		default:
 			u.remove(attribute)
@@ -194,7 +194,7 @@ func (t *Table) edit(u *update, task *Task, item table.Item, a Action) {
 	keeps, seals := false, false
 	for _, p := range m.policies {
 		_, there := item[p.Attribute]
-		keeps = keeps || there && !left[p.Attribute] && p.Do != Impersonal
+		keeps = keeps || there && !left[p.Attribute] && p.Do != doNothing
 		seals = seals || there && !left[p.Attribute] && p.Sealed != ""
 	}
 	if !keeps {

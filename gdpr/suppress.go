@@ -55,7 +55,7 @@ func (c *Controller) remember(ctx context.Context, w *work, row *suppressionRow)
 		}
 		row.Held = row.Held || p.Hold != ""
 		for _, f := range p.Fields {
-			if f.Do == Keep && (row.Due.IsZero() || f.Until.Before(row.Due)) {
+			if f.Do == doKeep && (row.Due.IsZero() || f.Until.Before(row.Due)) {
 				row.Due = f.Until
 			}
 		}

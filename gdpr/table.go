@@ -23,7 +23,7 @@ type Model interface {
 	Derived(attribute string) []string
 }
 
-// TableOptions adjust a Table. The zero value of each field is its default.
+// TableOptions adjust a place of rows. The zero value of each field is its default.
 type TableOptions struct {
 	// Tombstones is how long the empty row that takes the place of an erased one lives; its key is all it has. The default is 33 days, as for a listener's
 	// tombstones: events that are older than a suppression still find them.
@@ -37,8 +37,8 @@ type TableOptions struct {
 	Residuals []Residual
 }
 
-// Table is the rows of a table as a Place. It finds a subject's rows by the sparse index over _sid, and verifies by reading the whole table.
-type Table struct {
+// rows is a table as a Place.
+type rows struct {
 	name   string
 	db     *table.DB
 	models map[string]*personal // by discriminator
@@ -50,7 +50,7 @@ type Table struct {
 // personal is a model with its policies.
 type personal struct {
 	name     string
-	policies []Policy
+	policies []policy
 	derived  map[string][]string
 	reviewed map[string]bool // attributes that tell nothing about a person
 	known    map[string]bool // attributes of the model
@@ -62,10 +62,11 @@ const (
 	segments   = 4
 )
 
-// NewTable makes a Place of the rows of some models in a table. Models without a subject need not be named; a row with a subject and a model that is
-// not named is a fault of every plan. What is wrong with the policies is told by New.
-func NewTable(name string, db *table.DB, models []Model, opts *TableOptions) *Table {
-	t := &Table{name: name, db: db, models: map[string]*personal{}}
+// Table is the rows of a table as a Place. It finds a subject's rows by the sparse index over _sid, and verifies by reading the whole table. Models without a
+// subject need not be named; a row with a subject and a model that is not named is a fault of every plan. What is wrong with the policies is told by
+// New.
+func Table(name string, db *table.DB, models []Model, opts *TableOptions) Place {
+	t := &rows{name: name, db: db, models: map[string]*personal{}}
 	if opts != nil {
 		t.opts = *opts
 	}
@@ -103,26 +104,26 @@ func personalOf(m Model) (*personal, []error) {
 			faults = append(faults, fmt.Errorf("model %q: %w", p.name, err))
 		case !ok:
 			faults = append(faults, fmt.Errorf("model %q: field %s has no decision: tag it `gdpr:\"erase\"`, redact, pseudonymise, keep or none", p.name, field.Name))
-		case isKey(attribute) && (policy.Do == Redact || policy.Do == Pseudonymise):
+		case isKey(attribute) && (policy.Do == doRedact || policy.Do == doPseudonymise):
 			faults = append(faults, fmt.Errorf("model %q: field %s is in the row's key, which cannot be changed: erase deletes the row", p.name, field.Name))
 		}
 		p.policies = append(p.policies, policy)
 		p.known[attribute] = true
 		p.derived[attribute] = m.Derived(attribute)
-		p.reviewed[attribute] = policy.Do == Impersonal
+		p.reviewed[attribute] = policy.Do == doNothing
 	}
 	return p, faults
 }
 
 func isKey(attribute string) bool { return attribute == "pk" || attribute == "sk" }
 
-func (t *Table) lint() []error { return t.faults }
+func (t *rows) lint() []error { return t.faults }
 
 // Name is how plans and receipts call the table.
-func (t *Table) Name() string { return t.name }
+func (t *rows) Name() string { return t.name }
 
 // SubjectRef is the keyed reference to a subject.
-func (t *Table) SubjectRef(id string) (string, error) {
+func (t *rows) SubjectRef(id string) (string, error) {
 	s, ok := any(t.db).(subjects)
 	if !ok {
 		return "", errors.New("the table has no key for references to subjects")
@@ -131,7 +132,7 @@ func (t *Table) SubjectRef(id string) (string, error) {
 }
 
 // Find reads the subject's rows by the index over _sid.
-func (t *Table) Find(ctx context.Context, task *Task) iter.Seq2[Action, error] {
+func (t *rows) Find(ctx context.Context, task *Task) iter.Seq2[Action, error] {
 	return func(yield func(Action, error) bool) {
 		for item, err := range t.bySubject(ctx, task) {
 			var a Action
@@ -146,14 +147,14 @@ func (t *Table) Find(ctx context.Context, task *Task) iter.Seq2[Action, error] {
 }
 
 // action is what becomes of a row.
-func (t *Table) action(item table.Item) (Action, error) {
+func (t *rows) action(item table.Item) (Action, error) {
 	meta, err := table.ReadMeta(item)
 	if err != nil {
 		return Action{}, err
 	}
 	m := t.models[meta.Discriminator]
 	if m == nil {
-		return Action{}, fmt.Errorf("a row of model %q has a subject, and no policy covers it: name the model in NewTable", meta.Discriminator)
+		return Action{}, fmt.Errorf("a row of model %q has a subject, and no policy covers it: name the model in Table", meta.Discriminator)
 	}
 	key, err := json.Marshal([2]string{meta.Key.PK, meta.Key.SK})
 	if err != nil {
@@ -171,23 +172,23 @@ func (m *personal) decide(item table.Item, changed time.Time) (ActionDo, []Field
 	kept := false
 	for _, p := range m.policies {
 		value, there := item[p.Attribute]
-		if !there || p.Do == Impersonal {
+		if !there || p.Do == doNothing {
 			continue
 		}
 		f := FieldAction{Field: p.Field, Do: p.Do, Class: p.Sealed}
-		if p.Do == Keep {
+		if p.Do == doKeep {
 			f.Reason, f.Until = p.Article, p.Until.After(changed)
 			if f.Until.After(time.Now()) {
 				kept = true
 				fields = append(fields, f)
 				continue
 			}
-			f.Do, f.Reason, f.Until = Erase, "", time.Time{} // the reason has ended
+			f.Do, f.Reason, f.Until = doErase, "", time.Time{} // the reason has ended
 		}
 		switch {
 		case isKey(p.Attribute):
 			do = DeleteRow
-		case p.Do != Erase && replaced(value):
+		case p.Do != doErase && replaced(value):
 			continue
 		case do == KeepRow:
 			do = EditRow
@@ -208,15 +209,15 @@ func (m *personal) keepKey(fields []FieldAction) (ActionDo, []FieldAction) {
 	do := KeepRow
 	var last FieldAction
 	for _, f := range fields {
-		if f.Do == Keep && f.Until.After(last.Until) {
+		if f.Do == doKeep && f.Until.After(last.Until) {
 			last = f
 		}
 	}
 	for i, f := range fields {
 		switch {
-		case isKey(m.attribute(f.Field)) && f.Do == Erase:
-			fields[i].Do, fields[i].Reason, fields[i].Until = Keep, "the key of what is kept: "+last.Reason, last.Until
-		case f.Do != Keep:
+		case isKey(m.attribute(f.Field)) && f.Do == doErase:
+			fields[i].Do, fields[i].Reason, fields[i].Until = doKeep, "the key of what is kept: "+last.Reason, last.Until
+		case f.Do != doKeep:
 			do = EditRow
 		}
 	}
@@ -224,7 +225,7 @@ func (m *personal) keepKey(fields []FieldAction) (ActionDo, []FieldAction) {
 }
 
 func (m *personal) attribute(field string) string {
-	i := slices.IndexFunc(m.policies, func(p Policy) bool { return p.Field == field })
+	i := slices.IndexFunc(m.policies, func(p policy) bool { return p.Field == field })
 	return m.policies[i].Attribute
 }
 
@@ -264,7 +265,7 @@ func versionOf(item table.Item) string {
 }
 
 // Residuals are the copies that DynamoDB keeps by itself, and those that the options name.
-func (t *Table) Residuals(context.Context) ([]Residual, error) {
+func (t *rows) Residuals(context.Context) ([]Residual, error) {
 	now := time.Now().UTC().Truncate(time.Second)
 	return append([]Residual{
 		{t.name, "records of the change stream", now.Add(table.Day)},

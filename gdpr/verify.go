@@ -71,7 +71,7 @@ func visit(value types.AttributeValue, f func(string)) {
 
 // Verify reads the whole table, consistently and within the budget. A row is found if it carries the subject's reference, or their id in a key or an attribute that is
 // not reviewed as impersonal, and no action of the plan keeps it. Tombstones that hold nothing but their key are counted in the note.
-func (t *Table) Verify(ctx context.Context, task *Task) (Check, error) {
+func (t *rows) Verify(ctx context.Context, task *Task) (Check, error) {
 	group, ctx := errgroup.WithContext(ctx)
 	var mu sync.Mutex
 	check := Check{Route: "scan of the table, consistent reads"}
@@ -117,7 +117,7 @@ func (l leftovers) note() string {
 	return strings.Join(parts, ", ")
 }
 
-func (t *Table) scan(ctx context.Context, task *Task, segment int, each func(table.Item) error) error {
+func (t *rows) scan(ctx context.Context, task *Task, segment int, each func(table.Item) error) error {
 	in := &dynamodb.ScanInput{
 		TableName: new(t.db.Name()), ConsistentRead: new(true), Segment: new(int32(segment)), TotalSegments: new(int32(t.opts.Segments)),
 		ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
@@ -141,7 +141,7 @@ func (t *Table) scan(ctx context.Context, task *Task, segment int, each func(tab
 	}
 }
 
-func (t *Table) judge(task *Task, item table.Item) (leftover, error) {
+func (t *rows) judge(task *Task, item table.Item) (leftover, error) {
 	referred := isText(item["_sid"], task.Ref)
 	if !referred && !t.mentions(item, task.Subject) {
 		return unrelated, nil
@@ -164,7 +164,7 @@ func (t *Table) judge(task *Task, item table.Item) (leftover, error) {
 }
 
 // mentions reports whether a row holds the subject's id where the policies do not rule out that it is one.
-func (t *Table) mentions(item table.Item, subject string) bool {
+func (t *rows) mentions(item table.Item, subject string) bool {
 	if subject == "" {
 		return false
 	}
@@ -211,7 +211,7 @@ type witness struct {
 const maxWitnesses = 50
 
 // witnesses takes a sample of rows that are not the subject's.
-func (t *Table) witnesses(ctx context.Context, task *Task) ([]witness, error) {
+func (t *rows) witnesses(ctx context.Context, task *Task) ([]witness, error) {
 	out, err := t.db.Client().Scan(ctx, &dynamodb.ScanInput{
 		TableName: new(t.db.Name()), ConsistentRead: new(true), Limit: new(int32(maxWitnesses)), ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
 	})
@@ -237,7 +237,7 @@ func (t *Table) witnesses(ctx context.Context, task *Task) ([]witness, error) {
 }
 
 // unchanged looks at the sample again. A row that others wrote meanwhile has another version, and says nothing.
-func (t *Table) unchanged(ctx context.Context, task *Task, list []witness) (Check, error) {
+func (t *rows) unchanged(ctx context.Context, task *Task, list []witness) (Check, error) {
 	check := Check{Place: t.name, Route: "sample of other subjects' rows"}
 	var r Result
 	for _, w := range list {
