@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"testing"
 	"time"
 
 	"github.com/insideout-go/insideout"
@@ -45,47 +44,4 @@ func Example() {
 	// Output:
 	// 2026-11-20 12:30:00 e-3 536364
 	// 2026-11-21 12:30:00 e-1 536365
-}
-
-func BenchmarkPublish(b *testing.B) {
-	l, err := lake.Open(b.TempDir(), nil)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer l.Close()
-	batch := make([]insideout.Event, 500)
-	for i := range batch {
-		batch[i] = event(fmt.Sprint(i), noon())
-	}
-	b.ReportAllocs()
-	for b.Loop() {
-		if err := l.Publish(b.Context(), batch); err != nil {
-			b.Fatal(err)
-		}
-	}
-	b.ReportMetric(float64(b.N*len(batch))/b.Elapsed().Seconds(), "events/s")
-}
-
-func BenchmarkEvents(b *testing.B) {
-	l, err := lake.Open(b.TempDir(), nil)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer l.Close()
-	batch := make([]insideout.Event, 10_000)
-	for i := range batch {
-		batch[i] = event(fmt.Sprint(i), noon())
-	}
-	if err := l.Publish(b.Context(), batch); err != nil {
-		b.Fatal(err)
-	}
-	b.ReportAllocs()
-	for b.Loop() {
-		for _, err := range l.Events(b.Context(), lake.Query{}) {
-			if err != nil {
-				b.Fatal(err)
-			}
-		}
-	}
-	b.ReportMetric(float64(b.N*len(batch))/b.Elapsed().Seconds(), "events/s")
 }

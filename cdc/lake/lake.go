@@ -1,19 +1,17 @@
 package lake
 
 import (
-	"bufio"
 	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"os"
-	"path"
-	"path/filepath"
-	"strings"
 	"sync"
+	"sync/atomic"
+
+	"github.com/insideout-go/insideout"
 )
 
 var (
@@ -21,29 +19,28 @@ var (
 	ErrLocked = errors.New("lake: the folder is in use by another writer")
 	// ErrClosed is returned by every call on a lake that was closed.
 	ErrClosed = errors.New("lake: closed")
-	// ErrReadOnly is returned by Publish on a lake that was opened for reading only.
+	// ErrReadOnly is returned by what writes, on a lake that was opened for reading only.
 	ErrReadOnly = errors.New("lake: opened for reading only")
-	// ErrDamaged is wrapped when a file holds something that is neither whole batches nor the torn end that a crash leaves.
-	ErrDamaged = errors.New("lake: damaged file")
+	// ErrDamaged is wrapped when an object holds something that is neither whole events nor the torn end that a crash leaves.
+	ErrDamaged = errors.New("lake: damaged object")
 )
 
 const (
-	marker        = "LAKE"             // the file that locks the lake and lists files in the making
-	markerHead    = "insideout lake 1" // its first line, with the version of the layout
 	defaultRegion = "local"
 	defaultFile   = 64 << 20
-	maxOpen       = 16 // files open for appending; one is enough unless the events of a batch are hours apart
 )
 
 // Options adjust a lake. Nil and zero values are the defaults.
 type Options struct {
 	// Region is the first folder for new events: letters, digits and "-". Default: "local".
 	Region string
-	// FileBytes is the size, compressed, from which on a new file of the same hour is begun. Default: 64 MiB.
+	// FileBytes bounds the objects that the lake writes, and so the memory that reading and rewriting one takes: their size
+	// compressed in a folder, and not compressed elsewhere. A single event may be larger. Default: 64 MiB.
 	FileBytes int64
-	// ReadOnly opens without locking and without mending: for reading while another process writes.
+	// ReadOnly opens without locking and without mending, for reading while another process writes. Nothing is written, the
+	// index included.
 	ReadOnly bool
-	// Logger is told about torn batches. Default: none.
+	// Logger is told about torn batches, and an index that could not be written. Default: none.
 	Logger *slog.Logger
 }
 
@@ -54,22 +51,13 @@ type Torn struct {
 	Bytes int64  // what was cut off
 }
 
-// Lake is a folder of events with one writer. Its methods may be called from several goroutines.
+// Lake is a store of events. Its methods may be called from several goroutines.
 type Lake struct {
-	dir       string
-	region    string
-	fileBytes int64
-	readOnly  bool
-	torn      []Torn
-	packers   sync.Pool // of *gzip.Writer
-
-	turn    chan struct{} // holds one token: whoever took it owns everything below
-	closed  bool
-	marker  *os.File
-	listed  map[string]bool      // files that the marker lists
-	open    map[string]*appender // by hour folder
-	uses    int                  // counts appends, to find the file that was not used for longest
-	suspect map[string]bool      // files whose last write failed, and whose end must be looked at before the next one
+	store   Store
+	opts    Options
+	writer  *writer   // of a folder; nil elsewhere, and for reading only
+	packers sync.Pool // of *gzip.Writer
+	closed  atomic.Bool
 }
 
 // Open opens the lake in the folder dir for writing and reading, and creates what is missing. It cuts off what a crash left
@@ -78,200 +66,126 @@ type Lake struct {
 // It returns an error that wraps [ErrLocked] if the lake has a writer already, and one that wraps [ErrDamaged] if a file that
 // was being written is damaged in another way than a crash does it.
 func Open(dir string, opts *Options) (*Lake, error) {
-	var o Options
-	if opts != nil {
-		o = *opts
+	folder := NewFolder(dir)
+	l, err := New(folder, opts)
+	if err != nil {
+		return nil, err
 	}
-	l := &Lake{
-		dir: dir, region: o.Region, fileBytes: o.FileBytes, readOnly: o.ReadOnly,
-		turn: make(chan struct{}, 1), listed: map[string]bool{}, open: map[string]*appender{}, suspect: map[string]bool{},
+	if l.opts.ReadOnly {
+		info, err := os.Stat(dir)
+		if err == nil && !info.IsDir() {
+			err = fmt.Errorf("%q is not a folder", dir)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("lake: %w", err)
+		}
+		return l, nil
+	}
+	if l.writer, err = newWriter(folder, l.opts.FileBytes); err != nil {
+		return nil, err
+	}
+	for _, t := range l.writer.torn {
+		l.warn("lake: cut off an unfinished batch", "file", t.File, "at", t.At, "bytes", t.Bytes)
+	}
+	return l, nil
+}
+
+// New returns the lake in a store. Each call of Publish writes an object of its own for each hour, so publish batches; any
+// number of processes may do so. It does no I/O.
+func New(store Store, opts *Options) (*Lake, error) {
+	l := &Lake{store: store}
+	if opts != nil {
+		l.opts = *opts
 	}
 	l.packers.New = func() any {
 		w, _ := gzip.NewWriterLevel(io.Discard, gzip.BestSpeed) // the level is a constant that exists
 		return w
 	}
-	if l.region == "" {
-		l.region = defaultRegion
+	if l.opts.Region == "" {
+		l.opts.Region = defaultRegion
 	}
-	if l.fileBytes <= 0 {
-		l.fileBytes = defaultFile
+	if l.opts.FileBytes <= 0 {
+		l.opts.FileBytes = defaultFile
 	}
-	if err := l.start(); err != nil {
-		return nil, err
+	var faults []error
+	if store == nil {
+		faults = append(faults, errors.New("lake: the store is nil"))
 	}
-	for _, t := range l.torn {
-		if o.Logger != nil {
-			o.Logger.Warn("lake: cut off an unfinished batch", "file", t.File, "at", t.At, "bytes", t.Bytes)
-		}
+	if !validRegion(l.opts.Region) {
+		faults = append(faults, fmt.Errorf("lake: region %q is not made of letters, digits and \"-\"", l.opts.Region))
 	}
-	l.turn <- struct{}{}
+	if len(faults) > 0 {
+		return nil, errors.Join(faults...)
+	}
 	return l, nil
 }
 
-func (l *Lake) start() error {
-	if strings.Trim(l.region, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-") != "" {
-		return fmt.Errorf("lake: region %q is not made of letters, digits and \"-\"", l.region)
-	}
-	if l.readOnly {
-		info, err := os.Stat(l.dir)
-		if err == nil && !info.IsDir() {
-			err = fmt.Errorf("%q is not a folder", l.dir)
-		}
-		if err != nil {
-			return fmt.Errorf("lake: %w", err)
-		}
-		return nil
-	}
-	if err := os.MkdirAll(l.dir, 0o700); err != nil {
-		return fmt.Errorf("lake: %w", err)
-	}
-	file, err := lock(filepath.Join(l.dir, marker))
-	if err != nil {
-		return fmt.Errorf("%w (folder %q)", err, l.dir)
-	}
-	l.marker = file
-	if err := l.mend(); err != nil {
-		return errors.Join(err, unlock(file))
-	}
-	return nil
-}
-
-// mend cuts off torn batches of the files that were being written, and starts a new list of them.
-func (l *Lake) mend() error {
-	names, err := l.unfinished()
-	if err != nil {
-		return err
-	}
-	for _, name := range names {
-		if err := l.cut(name); err != nil {
-			return err
-		}
-	}
-	return l.resetMarker()
-}
-
-// unfinished returns the files that the marker lists. A folder with files and without a marker was copied together
-// from somewhere, so that every file may be torn.
-func (l *Lake) unfinished() ([]string, error) {
-	lines := bufio.NewScanner(l.marker)
-	if !lines.Scan() {
-		if err := lines.Err(); err != nil {
-			return nil, fmt.Errorf("lake: %w", err)
-		}
-		return l.everyFile()
-	}
-	if lines.Text() != markerHead {
-		return nil, fmt.Errorf("lake: folder %q has a %s file of another version", l.dir, marker)
-	}
-	var names []string
-	for lines.Scan() {
-		// A line without the end of a file's name was cut short itself; its file was not touched yet.
-		if name := lines.Text(); fileNumber(path.Base(name)) > 0 {
-			names = append(names, name)
-		}
-	}
-	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("lake: %w", err)
-	}
-	return names, nil
-}
-
-func (l *Lake) everyFile() ([]string, error) {
-	hours, err := l.hours(Query{})
-	if err != nil {
-		return nil, err
-	}
-	var names []string
-	for _, hour := range hours {
-		files, err := l.files(hour.folder)
-		if err != nil {
-			return nil, err
-		}
-		names = append(names, files...)
-	}
-	return names, nil
-}
-
-// cut shortens a file to its whole batches. A file that does not exist was listed, but not begun.
-func (l *Lake) cut(name string) error {
-	path := filepath.Join(l.dir, filepath.FromSlash(name))
-	file, err := os.OpenFile(path, os.O_RDWR, 0)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("lake: %w", err)
-	}
-	defer file.Close()
-	whole, size, err := wholeBytes(file, name)
-	if err != nil || whole == size {
-		return err
-	}
-	if err := file.Truncate(whole); err != nil {
-		return fmt.Errorf("lake: %w", err)
-	}
-	if err := file.Sync(); err != nil {
-		return fmt.Errorf("lake: %w", err)
-	}
-	l.torn = append(l.torn, Torn{File: name, At: whole, Bytes: size - whole})
-	return nil
-}
-
-func (l *Lake) resetMarker() error {
-	if err := l.marker.Truncate(0); err != nil {
-		return fmt.Errorf("lake: %w", err)
-	}
-	if _, err := l.marker.WriteAt([]byte(markerHead+"\n"), 0); err != nil {
-		return fmt.Errorf("lake: %w", err)
-	}
-	if _, err := l.marker.Seek(0, io.SeekEnd); err != nil {
-		return fmt.Errorf("lake: %w", err)
-	}
-	if err := l.marker.Sync(); err != nil {
-		return fmt.Errorf("lake: %w", err)
-	}
-	return nil
-}
-
 // Torn returns what Open cut off.
-func (l *Lake) Torn() []Torn { return append([]Torn(nil), l.torn...) }
+func (l *Lake) Torn() []Torn {
+	if l.writer == nil {
+		return nil
+	}
+	return append([]Torn(nil), l.writer.torn...)
+}
 
 // Close waits for calls of Publish in progress and gives the folder free. Further calls return [ErrClosed].
 func (l *Lake) Close() error {
-	<-l.turn
-	defer l.leave()
-	if l.closed {
+	if l.closed.Swap(true) {
 		return ErrClosed
 	}
-	l.closed = true
-	var faults []error
-	for _, a := range l.open {
-		faults = append(faults, a.file.Close())
+	if l.writer == nil {
+		return nil
 	}
-	if l.marker != nil {
-		if len(l.suspect) == 0 {
-			faults = append(faults, l.resetMarker())
-		}
-		faults = append(faults, unlock(l.marker))
-	}
-	return errors.Join(faults...)
+	return l.writer.close()
 }
 
-// enter takes the turn, unless the lake is closed or ctx ends first.
-func (l *Lake) enter(ctx context.Context) error {
+// check refuses a call on a closed lake, or with a context that has ended.
+func (l *Lake) check(ctx context.Context) error {
+	if l.closed.Load() {
+		return ErrClosed
+	}
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("lake: %w", err)
-	}
-	select {
-	case <-ctx.Done():
-		return fmt.Errorf("lake: %w", ctx.Err())
-	case <-l.turn:
-	}
-	if l.closed {
-		l.leave()
-		return ErrClosed
 	}
 	return nil
 }
 
-func (l *Lake) leave() { l.turn <- struct{}{} }
+func (l *Lake) checkWrite(ctx context.Context) error {
+	if l.opts.ReadOnly {
+		return ErrReadOnly
+	}
+	return l.check(ctx)
+}
+
+func (l *Lake) warn(text string, args ...any) {
+	if l.opts.Logger != nil {
+		l.opts.Logger.Warn(text, args...)
+	}
+}
+
+// Publish keeps the events, in their order, in the folders of their hours, and returns when they are on disk.
+//
+// It refuses all of them if one has no id, type or timestamp, does not encode, or happened outside of the years 0000 to 9999. After
+// another error some of them may be in the lake: publish all again. Readers see about a MiB of events whole or not at all.
+//
+// Outside of folders, a call with the same events writes the same objects, so that one whose answer was lost leaves nothing twice.
+func (l *Lake) Publish(ctx context.Context, events []insideout.Event) error {
+	if err := l.checkWrite(ctx); err != nil {
+		return err
+	}
+	groups, err := l.pack(events)
+	if err != nil {
+		return err
+	}
+	for _, g := range groups {
+		if l.writer != nil {
+			err = l.writer.publish(ctx, g)
+		} else {
+			err = l.put(ctx, g)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -59,7 +59,7 @@ func files(t *testing.T, dir string) map[string]int64 {
 	t.Helper()
 	sizes := map[string]int64{}
 	require.NoError(t, filepath.WalkDir(dir, func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || entry.Name() == "LAKE" {
+		if err != nil || entry.IsDir() || entry.Name() == "LAKE" || entry.Name() == ".turn" {
 			return err
 		}
 		info, err := entry.Info()
@@ -156,7 +156,7 @@ func TestBreakAndReadAnew(t *testing.T) {
 func TestFilesRotateAndFewStayOpen(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	l := open(t, dir, &lake.Options{FileBytes: 300})
+	l := open(t, dir, &lake.Options{FileBytes: 350})
 	var want []string
 	for i := range 120 { // 40 hours, more than the lake holds open
 		id := fmt.Sprintf("%03d", i)
@@ -261,17 +261,59 @@ func TestFailedWrite(t *testing.T) {
 	require.Equal(t, []string{"1"}, ids(t, l, lake.Query{}))
 }
 
-func TestForeignFoldersAreLeftAlone(t *testing.T) {
+// What lies in the lake's own folders is read, or named; what lies elsewhere belongs to others.
+func TestForeignFiles(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	for _, name := range []string{"local/notes/a.txt", "local/2026/13/01/01/000001.jsonl.gz", "local/2026/11/21/12/readme.txt", "x.jsonl.gz"} {
-		full := filepath.Join(dir, filepath.FromSlash(name))
-		require.NoError(t, os.MkdirAll(filepath.Dir(full), 0o700))
-		require.NoError(t, os.WriteFile(full, []byte("not ours"), 0o600))
+	for name, tc := range map[string]struct{ text, want string }{
+		"local/notes/a.txt":                   {"not ours", ""},
+		"x.jsonl.gz":                          {"not ours", ""},
+		"a_b/2026/11/21/12/x":                 {"not ours", ""},
+		"local/2026/11/21/12/_SUCCESS":        {"not ours", ""},
+		"local/2026/11/21/12/.hidden":         {"not ours", ""},
+		"local/2026/11/21/12/empty":           {"", ""},
+		"local/2026/13/01/01/000001.jsonl.gz": {"x", `lake: damaged object: "local/2026/13/01/01/000001.jsonl.gz" is not of the form REGION/yyyy/mm/dd/hh/NAME`},
+		"local/2026/11/events.gz":             {"x", `lake: damaged object: "local/2026/11/events.gz" is not of the form REGION/yyyy/mm/dd/hh/NAME`},
+		"local/2026/11/21/12/deep/x":          {"x", `lake: damaged object: "local/2026/11/21/12/deep/x" is not of the form REGION/yyyy/mm/dd/hh/NAME`},
+		"local/2026/11/21/12/readme.txt":      {"not ours", `lake: damaged object: "local/2026/11/21/12/readme.txt", line 1: is no JSON object`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			full := filepath.Join(dir, filepath.FromSlash(name))
+			require.NoError(t, os.MkdirAll(filepath.Dir(full), 0o700))
+			require.NoError(t, os.WriteFile(full, []byte(tc.text), 0o600))
+			l := open(t, dir, nil)
+			require.NoError(t, l.Publish(t.Context(), []insideout.Event{event("1", noon())}))
+			var damaged []string
+			got := ids(t, l, lake.Query{Damaged: func(err error) error {
+				require.ErrorIs(t, err, lake.ErrDamaged)
+				damaged = append(damaged, err.Error())
+				return nil
+			}})
+			require.Equal(t, []string{"1"}, got, "the rest is read where the caller lets damage pass")
+			if tc.want == "" {
+				require.Empty(t, damaged)
+				return
+			}
+			require.Equal(t, []string{tc.want}, damaged)
+			_, err := all(t, l, lake.Query{})
+			require.EqualError(t, err, tc.want)
+		})
 	}
-	l := open(t, dir, nil)
-	require.NoError(t, l.Publish(t.Context(), []insideout.Event{event("1", noon())}))
-	require.Equal(t, []string{"1"}, ids(t, l, lake.Query{}))
+}
+
+// all reads until an error, if there is one.
+func all(t *testing.T, l *lake.Lake, q lake.Query) (events []insideout.Event, failed error) {
+	t.Helper()
+	for e, err := range l.Events(t.Context(), q) {
+		if err != nil {
+			require.NoError(t, failed, "an error is the last element")
+			failed = err
+			continue
+		}
+		events = append(events, e)
+	}
+	return events, failed
 }
 
 func TestTornIsLogged(t *testing.T) {

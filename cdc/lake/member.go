@@ -3,46 +3,51 @@ package lake
 import (
 	"bufio"
 	"bytes"
+	"compress/flate"
 	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
-	"math"
-	"os"
 )
 
-// member is one batch of a file, checked and decompressed.
+// maxMember is the size, decompressed, of what is read and checked as a whole. Firehose buffers half of it.
+const maxMember = 256 << 20
+
+var errLong = fmt.Errorf("it holds more than %d MiB", maxMember>>20)
+
+// member is a part of an object that was checked and decompressed: a gzip member, or the whole of an object that is not compressed.
 type member struct {
-	data []byte // valid until the next one is read
-	end  int64  // where it ends in the file
+	data       []byte // the reader's own
+	start, end int64  // where it lies in the object
+	plain      bool   // it is not compressed
 }
 
-// members reads the batches of a file one after another. It ends before a batch that is torn, as one is while it is written
-// or after a crash. Any other damage is an error, the last element.
-func members(file *os.File, name string) iter.Seq2[member, error] {
+// members reads the members of an object one after another. In an object that grows it ends before one that is torn, as
+// one is while it is written or after a crash. Any other damage is an error, the last element.
+func members(c Content) iter.Seq2[member, error] {
 	return func(yield func(member, error) bool) {
-		src := &counter{r: bufio.NewReaderSize(nil, 64<<10)}
-		src.moveTo(file, 0)
+		src := newCounter(c)
+		// What is not compressed is told by its first bytes, and not by its name.
+		if magic, err := src.r.Peek(2); err == nil && !c.Growing && !bytes.Equal(magic, []byte{0x1f, 0x8b}) {
+			m, err := readPlain(c)
+			yield(m, err)
+			return
+		}
 		var unpacker gzip.Reader
-		var plain bytes.Buffer
 		for {
 			start := src.n
-			err := unpack(&plain, &unpacker, src)
-			if err == io.EOF {
+			data, err := unpack(&unpacker, src)
+			switch {
+			case err == io.EOF:
 				return
-			}
-			if err != nil {
-				whole, err := again(&plain, file, name, start, err)
-				if err != nil {
+			case err != nil:
+				if err := torn(c, start, err); err != nil {
 					yield(member{}, err)
 				}
-				if whole == 0 {
-					return
-				}
-				src.moveTo(file, start+whole)
+				return
 			}
-			if !yield(member{plain.Bytes(), src.n}, nil) {
+			if !yield(member{data: data, start: start, end: src.n}, nil) {
 				return
 			}
 		}
@@ -50,23 +55,23 @@ func members(file *os.File, name string) iter.Seq2[member, error] {
 }
 
 // unpack reads one gzip member whole, checksum and length included. It returns [io.EOF] if there is none.
-func unpack(dst *bytes.Buffer, unpacker *gzip.Reader, src *counter) error {
+func unpack(unpacker *gzip.Reader, src *counter) ([]byte, error) {
 	if _, err := src.r.Peek(1); err != nil {
-		return err
+		return nil, err
 	}
 	if err := unpacker.Reset(src); err != nil {
-		return noEOF(err)
+		return nil, noEOF(err)
 	}
 	unpacker.Multistream(false)
-	dst.Reset()
-	n, err := io.Copy(dst, io.LimitReader(unpacker, maxBatch+1))
+	var dst bytes.Buffer
+	n, err := io.Copy(&dst, io.LimitReader(unpacker, maxMember+1))
 	if err != nil {
-		return noEOF(err)
+		return nil, noEOF(err)
 	}
-	if n > maxBatch {
-		return errors.New("a batch is too long")
+	if n > maxMember {
+		return nil, errLong
 	}
-	return nil
+	return dst.Bytes(), nil
 }
 
 func noEOF(err error) error {
@@ -76,62 +81,69 @@ func noEOF(err error) error {
 	return err
 }
 
-// again looks at the rest of a file, from start on, after a batch did not unpack. It returns the length of the batch if it
-// is whole by now, since a writer may have been at work; 0 if the file ends with a torn batch; and otherwise an error.
-//
-// A torn batch is one that misses its end, or nothing but zeros, which some file systems leave after a power failure. Where
-// a whole batch follows, the batch cannot be torn, whatever the decompressor says about it.
-func again(dst *bytes.Buffer, file *os.File, name string, start int64, cause error) (int64, error) {
-	rest, err := io.ReadAll(io.NewSectionReader(file, start, math.MaxInt64-start))
-	if err != nil {
-		return 0, fmt.Errorf("lake: %w", err)
+// readPlain reads an object that is not compressed.
+func readPlain(c Content) (member, error) {
+	if c.Bytes > maxMember {
+		return member{}, damage(c.Name, 0, 0, errLong)
 	}
-	src := &counter{r: bufio.NewReader(bytes.NewReader(rest))}
-	switch err := unpack(dst, new(gzip.Reader), src); {
-	case err == nil:
-		return src.n, nil
-	case err == io.EOF:
-		return 0, nil
+	data := make([]byte, c.Bytes)
+	if _, err := io.ReadFull(io.NewSectionReader(c, 0, c.Bytes), data); err != nil {
+		return member{}, fmt.Errorf("lake: %q: %w", c.Name, err)
+	}
+	return member{data: data, end: c.Bytes, plain: true}, nil
+}
+
+// torn looks at the rest of an object, from start on, after a member did not unpack. It returns nil if that may be what a
+// writer has not finished.
+//
+// A torn member is one that misses its end, or nothing but zeros, which some file systems leave after a power failure. Where
+// a whole member follows, it cannot be torn, whatever the decompressor says about it.
+func torn(c Content, start int64, cause error) error {
+	if !isCorrupt(cause) {
+		return fmt.Errorf("lake: %q: %w", c.Name, cause)
+	}
+	rest := make([]byte, c.Bytes-start)
+	if _, err := io.ReadFull(io.NewSectionReader(c, start, c.Bytes-start), rest); err != nil {
+		return fmt.Errorf("lake: %q: %w", c.Name, err)
 	}
 	zeros := len(bytes.Trim(rest, "\x00")) == 0
-	if (errors.Is(cause, io.ErrUnexpectedEOF) || zeros) && !hasMember(rest) {
-		return 0, nil
+	if c.Growing && (errors.Is(cause, io.ErrUnexpectedEOF) || zeros) && !hasMember(rest) {
+		return nil
 	}
-	return 0, fmt.Errorf("%w: file %q, at byte %d: %w", ErrDamaged, name, start, cause)
+	return damage(c.Name, 0, start, cause)
+}
+
+// isCorrupt tells what the decompressor found from what the disk or the network did.
+func isCorrupt(err error) bool {
+	if _, ok := errors.AsType[flate.CorruptInputError](err); ok {
+		return true
+	}
+	return errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, gzip.ErrHeader) || errors.Is(err, gzip.ErrChecksum) || errors.Is(err, errLong)
 }
 
 // hasMember reports whether a whole gzip member starts somewhere after the first byte.
 func hasMember(data []byte) bool {
 	magic := []byte{0x1f, 0x8b, 8, 0}
 	var unpacker gzip.Reader
-	var plain bytes.Buffer
 	for at := 1; at < len(data); at++ {
 		next := bytes.Index(data[at:], magic)
 		if next < 0 {
 			return false
 		}
 		at += next
-		src := &counter{r: bufio.NewReader(bytes.NewReader(data[at:]))}
-		if unpack(&plain, &unpacker, src) == nil {
+		if _, err := unpack(&unpacker, &counter{r: bufio.NewReader(bytes.NewReader(data[at:]))}); err == nil {
 			return true
 		}
 	}
 	return false
 }
 
-// wholeBytes returns the length of the whole batches at the start of a file, and the length of the file.
-func wholeBytes(file *os.File, name string) (whole, size int64, err error) {
-	info, err := file.Stat()
-	if err != nil {
-		return 0, 0, fmt.Errorf("lake: %w", err)
+// damage names the object and where in it something is wrong: the line of the decompressed text, or the byte of the object.
+func damage(name string, line int, at int64, cause error) error {
+	if line > 0 {
+		return fmt.Errorf("%w: %q, line %d: %w", ErrDamaged, name, line, cause)
 	}
-	for m, err := range members(file, name) {
-		if err != nil {
-			return 0, 0, err
-		}
-		whole = m.end
-	}
-	return whole, info.Size(), nil
+	return fmt.Errorf("%w: %q, at byte %d: %w", ErrDamaged, name, at, cause)
 }
 
 // counter counts the bytes that the decompressor takes, which ends exactly with each member since it reads byte by byte.
@@ -140,9 +152,8 @@ type counter struct {
 	n int64
 }
 
-func (c *counter) moveTo(file *os.File, at int64) {
-	c.r.Reset(io.NewSectionReader(file, at, math.MaxInt64-at))
-	c.n = at
+func newCounter(c Content) *counter {
+	return &counter{r: bufio.NewReaderSize(io.NewSectionReader(c, 0, c.Bytes), 64<<10)}
 }
 
 // Read takes what is there.
