@@ -33,6 +33,7 @@ Usage: insideout COMMAND [FLAG…]
 
 Commands:
   serve   a DynamoDB endpoint on this machine
+  faults  list, show and resubmit what listeners and triggers could not apply
   help    this text
 
 insideout COMMAND -h describes the flags of a command.
@@ -57,6 +58,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	switch command, rest := args[0], args[1:]; command {
 	case "serve":
 		return serve(ctx, rest, stdout, stderr)
+	case "faults":
+		return faults(ctx, rest, os.Stdin, stdout, stderr)
 	case "help", "-h", "-help", "--help":
 		fmt.Fprint(stdout, usage)
 		return exitOK
