@@ -125,7 +125,8 @@ func (c *Controller) end(ctx context.Context, w *work) error {
 	if err := c.forget(ctx, w.ID); err != nil {
 		return err
 	}
-	w.Step, w.Subject, w.Salt, w.Witnesses, w.Runner, w.RunnerEnds = stepDone, "", nil, nil, "", time.Time{}
+	w.Step, w.Subject, w.Salt, w.Witnesses, w.Probes = stepDone, "", nil, nil, nil
+	w.Runner, w.RunnerEnds = "", time.Time{}
 	if err := jobs.Save(ctx, c.db, w.jobRow, table.IfUnchanged(w.seen)); err != nil {
 		return fmt.Errorf("the job cannot be ended: %w", err)
 	}

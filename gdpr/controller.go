@@ -197,6 +197,10 @@ func (c *Controller) plan(ctx context.Context, t *Task) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
+	probes, err := c.probes(ctx, t)
+	if err != nil {
+		return Plan{}, err
+	}
 	hash, err := plan.Hash()
 	if err != nil {
 		return Plan{}, err
@@ -206,7 +210,7 @@ func (c *Controller) plan(ctx context.Context, t *Task) (Plan, error) {
 	}
 	return plan, jobs.Create(ctx, c.db, jobRow{
 		ID: t.Job, Ref: t.Ref, Subject: t.Subject, Salt: t.salt, Step: stepApprove, Actions: len(plan.Actions), PlanHash: hash,
-		MadeAt: plan.MadeAt, ExpiresAt: plan.ExpiresAt, Residuals: plan.Residuals, Cost: plan.Cost, Known: t.known, Witnesses: witnesses,
+		MadeAt: plan.MadeAt, ExpiresAt: plan.ExpiresAt, Residuals: plan.Residuals, Cost: plan.Cost, Known: t.known, Witnesses: witnesses, Probes: probes,
 	})
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"iter"
+
+	"github.com/insideout-go/insideout"
 )
 
 // Place is somewhere that keeps personal data: a table (Table), the subjects' keys (Keys), the event lake (Lake), or what a program brings, such as a
@@ -31,6 +33,7 @@ type Task struct {
 	pace    *pace
 	known   []target          // what was shredded before, where the subject's id is not known
 	targets map[string]Action // what the plan names, by place and target
+	probes  []insideout.SealedField
 }
 
 // Known are the targets of a place that earlier jobs shredded, where the subject's id is not known any more.

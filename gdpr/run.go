@@ -9,6 +9,8 @@ import (
 
 	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/insideout-go/insideout"
 )
 
 // maxRounds is how often a job erases again what its verification found: what was written while it ran.
@@ -80,6 +82,11 @@ func (c *Controller) release(ctx context.Context, w *work) error {
 // steps carries out what is left, a step at a time.
 func (c *Controller) steps(ctx context.Context, w *work) (Receipt, error) {
 	t := &Task{Job: w.ID, Subject: w.Subject, Ref: w.Ref, salt: w.Salt, known: w.Known, pace: &pace{budget: c.opts.Budget}}
+	for _, p := range w.Probes {
+		t.probes = append(t.probes, insideout.SealedField{
+			Origin: insideout.Origin{Subject: w.Subject, Model: p.Model, ID: p.ID, Field: p.Field, Class: p.Class}, Ciphertext: p.Ciphertext,
+		})
+	}
 	does := map[step]func(context.Context, *work, *Task) (step, error){
 		stepSuppress: c.suppress, stepShred: c.shred, stepErase: c.erase, stepPropagate: c.propagate, stepVerify: c.verify, stepCertify: c.certify,
 	}

@@ -27,6 +27,7 @@ type jobRow struct {
 	Residuals  []Residual `dynamo:"residuals"`
 	Known      []target   `dynamo:"known,omitempty"`
 	Witnesses  []witness  `dynamo:"witnesses,omitempty"`
+	Probes     []probe    `dynamo:"probes,omitempty"`
 	Cost       Cost       `dynamo:"cost"`
 	ApprovedBy string     `dynamo:"approvedBy,omitempty"`
 	ApprovedAt time.Time  `dynamo:"approvedAt,omitempty"`
@@ -64,6 +65,15 @@ type suppressionRow struct {
 	Targets    []target  `dynamo:"targets,omitempty"` // keys that were shredded
 	Held       bool      `dynamo:"held,omitempty"`    // a hold kept something
 	Due        time.Time `dynamo:"due,omitempty"`     // when the first reason to keep something ends
+}
+
+// probe is a sealed value that must not open after the erasure.
+type probe struct {
+	Model      string `dynamo:"model"`
+	ID         string `dynamo:"id"`
+	Field      string `dynamo:"field"`
+	Class      string `dynamo:"class"`
+	Ciphertext []byte `dynamo:"ciphertext"`
 }
 
 // target is one target of a place.
