@@ -212,11 +212,11 @@ func TestResubmitKeepsTheRate(t *testing.T) {
 	for range 100 {
 		lines = append(lines, javascript[0])
 	}
-	file, journal := faultFile(t, lines...), filepath.Join(t.TempDir(), "journal")
+	journal := filepath.Join(t.TempDir(), "journal")
 	for i := range lines { // different faults
 		lines[i] = strings.Replace(lines[i], `"id":"f1"`, `"id":"f-`+strings.Repeat("x", i+1)+`"`, 1)
 	}
-	file = faultFile(t, lines...)
+	file := faultFile(t, lines...)
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	var out, errs bytes.Buffer
