@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -16,7 +15,7 @@ import (
 func TestRotateRewrapRetire(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		s, other := sealerOf(t, k.process(t, nil), "shop"), sealerOf(t, k.process(t, nil), "shop")
 		var fields []insideout.SealedField
 		for i := range 30 {
@@ -89,7 +88,7 @@ func TestRetiringAnEpochEndsBackups(t *testing.T) {
 	require.NoError(t, err)
 	_, err = apart.client.CreateTable(t.Context(), in)
 	require.NoError(t, err)
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		options := &crypto.Options{NamespaceTable: "namespaces"}
 		s := sealerOf(t, k.process(t, options), "shop")
 		f := mustSeal(t, s, field("17850", "email", "1"))[0]

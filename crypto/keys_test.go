@@ -78,7 +78,7 @@ func TestCallersLeaveWithTheirContexts(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)
 	f := mustSeal(t, k.sealer(t, "shop"), field("1", "email", "1"))[0]
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		k.client.gate = make(chan struct{})
 		s := sealerOf(t, k.process(t, nil), "shop")
 		brief, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -109,7 +109,7 @@ func TestCallersLeaveWithTheirContexts(t *testing.T) {
 func TestOutage(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		s := sealerOf(t, k.process(t, &crypto.Options{SubjectTTL: time.Minute, MasterTTL: 10 * time.Minute}), "shop")
 		f := mustSeal(t, s, field("1", "email", "1"))[0]
 		k.master.fail.Store(&errOutage)
@@ -142,7 +142,7 @@ func TestOutage(t *testing.T) {
 func TestExpiryIsJittered(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		s := sealerOf(t, k.process(t, nil), "shop")
 		var fields []insideout.SealedField
 		for i := range 100 {

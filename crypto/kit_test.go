@@ -2,11 +2,13 @@ package crypto_test
 
 import (
 	"context"
+	"crypto/fips140"
 	"crypto/sha256"
 	"errors"
 	"os"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -190,3 +192,12 @@ func opened(t require.TestingT, s insideout.Opener, f insideout.SealedField) (st
 }
 
 var errOutage = errors.New("the service does not answer")
+
+// bubble runs a test in virtual time. The FIPS module takes entropy from the clock, which stands still there.
+func bubble(t *testing.T, test func(t *testing.T)) {
+	t.Helper()
+	if fips140.Enabled() {
+		t.Skip("virtual time and the FIPS 140 module do not go together")
+	}
+	synctest.Test(t, test)
+}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -82,7 +81,7 @@ func TestReadmit(t *testing.T) {
 func TestShredReachesOtherProcesses(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		const stated = 30 * time.Second
 		s := sealerOf(t, k.process(t, nil), "shop")
 		warm := sealerOf(t, k.process(t, &crypto.Options{SubjectTTL: stated}), "shop")
