@@ -2,17 +2,27 @@ package views_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
+	"maps"
 	"math/rand/v2"
+	"os"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/insideout-go/insideout"
+	"github.com/insideout-go/insideout/idempotence"
 	"github.com/insideout-go/insideout/table"
 	"github.com/insideout-go/insideout/table/embedded"
+	"github.com/insideout-go/insideout/table/embedded/local"
 	"github.com/insideout-go/insideout/views"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 )
@@ -128,66 +138,245 @@ func view(t require.TestingT, db *table.DB, client table.Client, ids map[string]
 	return got
 }
 
-// TestConvergence is the first guarantee: random histories with ties, deletions before creations, re-creations and
-// several lanes, each event delivered one to three times, shuffled into random batches, to several listeners at once,
-// with throttles and lost answers. What failed is delivered again, as a queue does.
-func TestConvergence(t *testing.T) {
-	t.Parallel()
-	rapid.Check(t, func(rt *rapid.T) {
-		var facts []fact
-		for n := range rapid.IntRange(1, 25).Draw(rt, "events") {
-			facts = append(facts, drawFact(rt, n))
+// facts are random histories.
+func facts(most int) *rapid.Generator[[]fact] {
+	return rapid.Custom(func(t *rapid.T) []fact {
+		var list []fact
+		for n := range rapid.IntRange(1, most).Draw(t, "events") {
+			list = append(list, drawFact(t, n))
 		}
-		seed := rapid.Uint64().Draw(rt, "seed")
-		listeners := rapid.IntRange(1, 4).Draw(rt, "listeners")
-		client := flaky(seed)
-		db := newTable(t, func(e *embedded.DB) table.Client { client.DB = e; return client })
-		deliverAll(rt, db, facts, rand.New(rand.NewPCG(seed, 1)), listeners)
-		client.before, client.after = nil, nil
-		want := reference(facts)
-		require.Equal(rt, want, view(rt, db, client, want))
+		return list
 	})
 }
 
-// flaky throttles one request in eight, and loses the answer of another.
-func flaky(seed uint64) *counting {
-	var mu sync.Mutex
-	random := rand.New(rand.NewPCG(seed, 2))
-	sometimes := func(string) error {
-		mu.Lock()
-		defer mu.Unlock()
-		if random.IntN(8) == 0 {
-			return &types.ProvisionedThroughputExceededException{}
-		}
-		return nil
-	}
-	return &counting{before: sometimes, after: sometimes}
+// TestConvergence is the first guarantee: random histories with ties, deletions before creations, re-creations and
+// several lanes, each event delivered one to three times, shuffled into random batches, to several listeners at once that crash between
+// any two of their requests, with throttles and lost answers. What failed is delivered again, as a queue does.
+func TestConvergence(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		history := facts(25).Draw(rt, "facts")
+		seed := rapid.Uint64().Draw(rt, "seed")
+		listeners := rapid.IntRange(1, 4).Draw(rt, "listeners")
+		var engine *embedded.DB
+		db := newTable(t, func(e *embedded.DB) table.Client { engine = e; return e })
+		d := &disorder{client: engine, name: db.Name(), seed: seed}
+		d.deliver(rt, history, listeners)
+		want := reference(history)
+		require.Equal(rt, want, view(rt, db, engine, want))
+		require.Empty(rt, d.faults.events)
+	})
 }
 
-// deliverAll deals the facts out to listeners that work at the same time, until none is left.
-func deliverAll(t *rapid.T, db *table.DB, facts []fact, random *rand.Rand, listeners int) {
+// TestConvergenceAtAnEndpoint is the same on a DynamoDB endpoint, with a smaller budget.
+func TestConvergenceAtAnEndpoint(t *testing.T) {
+	t.Parallel()
+	url := os.Getenv("INSIDEOUT_DYNAMODB_ENDPOINT")
+	if url == "" {
+		t.Skip("set INSIDEOUT_DYNAMODB_ENDPOINT to the URL of a DynamoDB endpoint to run this test on it")
+	}
+	client, _ := local.Clients(url)
+	for seed := range 12 {
+		name := fmt.Sprintf("convergence-%d-%d", time.Now().UnixNano(), seed)
+		in, err := table.Schema(customers, purchases).CreateTableInput(name)
+		require.NoError(t, err)
+		_, err = client.CreateTable(t.Context(), in)
+		require.NoError(t, err)
+		db, err := table.Open(client, name, nil)
+		require.NoError(t, err)
+		history := facts(15).Example(seed)
+		d := &disorder{client: client, name: name, seed: uint64(seed)}
+		d.deliver(t, history, 3)
+		want := reference(history)
+		require.Equal(t, want, view(t, db, client, want), "seed %d", seed)
+		_, err = client.DeleteTable(t.Context(), &dynamodb.DeleteTableInput{TableName: &name})
+		require.NoError(t, err)
+	}
+}
+
+// TestConvergenceFindsFaults: with any one part of the algebra switched off, views diverge, and the test above finds it.
+func TestConvergenceFindsFaults(t *testing.T) {
+	t.Parallel()
+	for name, spoil := range map[string]func(*dynamodb.UpdateItemInput){
+		"nothing":     func(*dynamodb.UpdateItemInput) {},
+		"tie-break":   withoutTieBreak,
+		"replacement": withoutReplacement,
+		"lanes":       withoutLanes,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			diverged := 0
+			for seed := 0; seed < 60 && diverged == 0; seed++ {
+				var engine *embedded.DB
+				db := newTable(t, func(e *embedded.DB) table.Client { engine = e; return e })
+				history := facts(25).Example(seed)
+				d := &disorder{client: engine, name: db.Name(), seed: uint64(seed), spoil: spoil}
+				d.deliver(t, history, 2)
+				if want := reference(history); !assert.ObjectsAreEqual(want, view(t, db, engine, want)) {
+					diverged++
+				}
+			}
+			require.Equal(t, name != "nothing", diverged > 0)
+		})
+	}
+}
+
+// aliasOf is the placeholder of an attribute, without its mark.
+func aliasOf(in *dynamodb.UpdateItemInput, attribute string) string {
+	for alias, name := range in.ExpressionAttributeNames {
+		if name == attribute {
+			return alias[1:]
+		}
+	}
+	return ""
+}
+
+// withoutTieBreak leaves only the time of a version.
+func withoutTieBreak(in *dynamodb.UpdateItemInput) {
+	for _, lane := range []idempotence.Lane{"", "address"} {
+		if alias := aliasOf(in, lane.VersionAttribute()); alias != "" {
+			v := in.ExpressionAttributeValues[":"+alias].(*types.AttributeValueMemberS)
+			millis, _, _ := strings.Cut(v.Value, "#")
+			in.ExpressionAttributeValues[":"+alias] = &types.AttributeValueMemberS{Value: millis + "#"}
+		}
+	}
+}
+
+// withoutReplacement leaves attributes that the event does not have as they are; the tombstone goes.
+func withoutReplacement(in *dynamodb.UpdateItemInput) {
+	set, _, found := strings.Cut(*in.UpdateExpression, " REMOVE ")
+	if !found {
+		return
+	}
+	in.ExpressionAttributeNames = maps.Clone(in.ExpressionAttributeNames)
+	remove := ""
+	for alias, name := range in.ExpressionAttributeNames {
+		if in.ExpressionAttributeValues[":"+alias[1:]] != nil {
+			continue
+		}
+		if name == "email" || name == "city" {
+			delete(in.ExpressionAttributeNames, alias)
+		} else {
+			remove += ", " + alias
+		}
+	}
+	in.UpdateExpression = &set
+	if remove != "" {
+		in.UpdateExpression = new(set + " REMOVE " + remove[2:])
+	}
+}
+
+// withoutLanes gives the whole row one version.
+func withoutLanes(in *dynamodb.UpdateItemInput) {
+	if alias := aliasOf(in, "_v_address"); alias != "" {
+		in.ExpressionAttributeNames = maps.Clone(in.ExpressionAttributeNames)
+		in.ExpressionAttributeNames["#"+alias] = "_v"
+	}
+}
+
+// disorder delivers events as badly as a queue and a cluster may.
+type disorder struct {
+	client table.Client
+	name   string
+	seed   uint64
+	spoil  func(*dynamodb.UpdateItemInput) // nil for nothing
+	faults faultSink
+
+	mu     sync.Mutex
+	random *rand.Rand
+}
+
+func (d *disorder) n(limit int) int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.random.IntN(limit)
+}
+
+// process is a listener that lives until it crashes: none of its requests leaves it then.
+type process struct {
+	table.Client
+	*disorder
+	*views.Listener
+	ctx   context.Context
+	crash context.CancelFunc
+	left  atomic.Int64 // requests until it does
+}
+
+func (d *disorder) start(t require.TestingT) *process {
+	p := &process{Client: d.client, disorder: d}
+	p.left.Store(int64(1 + d.n(40)))
+	p.ctx, p.crash = context.WithCancel(context.Background())
+	db, err := table.Open(p, d.name, nil)
+	require.NoError(t, err)
+	p.Listener, err = views.New(db, append(rules(), &views.Options{Workers: 3, Faults: &d.faults})...)
+	require.NoError(t, err)
+	return p
+}
+
+// request crashes the process, throttles, makes the request and loses its answer, or makes it.
+func request[Out any](p *process, do func() (*Out, error)) (*Out, error) {
+	if p.left.Add(-1) == 0 {
+		p.crash()
+	}
+	if err := p.ctx.Err(); err != nil {
+		return nil, err
+	}
+	switch p.n(12) {
+	case 0:
+		return nil, &types.ProvisionedThroughputExceededException{}
+	case 1:
+		_, _ = do()
+		return nil, io.ErrUnexpectedEOF
+	}
+	return do()
+}
+
+func (p *process) UpdateItem(ctx context.Context, in *dynamodb.UpdateItemInput, o ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error) {
+	if p.spoil != nil {
+		p.spoil(in)
+	}
+	out, err := request(p, func() (*dynamodb.UpdateItemOutput, error) { return p.Client.UpdateItem(ctx, in, o...) })
+	if failed, ok := errors.AsType[*types.ConditionalCheckFailedException](err); ok && p.spoil != nil {
+		failed.Item = nil
+	}
+	return out, err
+}
+
+func (p *process) GetItem(ctx context.Context, in *dynamodb.GetItemInput, o ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error) {
+	return request(p, func() (*dynamodb.GetItemOutput, error) { return p.Client.GetItem(ctx, in, o...) })
+}
+
+func (p *process) Query(ctx context.Context, in *dynamodb.QueryInput, o ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error) {
+	return request(p, func() (*dynamodb.QueryOutput, error) { return p.Client.Query(ctx, in, o...) })
+}
+
+// deliver deals the facts out to listeners that work at the same time, until none is left.
+func (d *disorder) deliver(t require.TestingT, history []fact, listeners int) {
+	d.random = rand.New(rand.NewPCG(d.seed, 1))
 	var queue []insideout.Event
-	for _, f := range facts {
-		for range 1 + random.IntN(3) {
+	for _, f := range history {
+		for range 1 + d.random.IntN(3) {
 			queue = append(queue, f.event())
 		}
 	}
-	random.Shuffle(len(queue), func(i, j int) { queue[i], queue[j] = queue[j], queue[i] })
+	d.random.Shuffle(len(queue), func(i, j int) { queue[i], queue[j] = queue[j], queue[i] })
 	batches := make([][][]insideout.Event, listeners)
 	for len(queue) > 0 {
-		n := 1 + random.IntN(min(len(queue), 6))
-		to := random.IntN(listeners)
+		n := 1 + d.random.IntN(min(len(queue), 6))
+		to := d.random.IntN(listeners)
 		batches[to] = append(batches[to], queue[:n])
 		queue = queue[n:]
 	}
 	var wg sync.WaitGroup
 	for _, mine := range batches {
-		listener, err := views.New(db, append(rules(), &views.Options{Workers: 3})...)
-		require.NoError(t, err)
 		wg.Go(func() {
+			p := d.start(t)
 			for _, batch := range mine {
 				for len(batch) > 0 {
-					batch = redeliver(listener, batch)
+					if p.ctx.Err() != nil {
+						p = d.start(t)
+					}
+					batch = redeliver(p, batch)
 				}
 			}
 		})
@@ -195,9 +384,12 @@ func deliverAll(t *rapid.T, db *table.DB, facts []fact, random *rand.Rand, liste
 	wg.Wait()
 }
 
-// redeliver returns what must come again.
-func redeliver(l *views.Listener, batch []insideout.Event) []insideout.Event {
-	err := l.Handle(context.Background(), batch)
+// redeliver returns what must come again: everything, if the listener has crashed.
+func redeliver(p *process, batch []insideout.Event) []insideout.Event {
+	err := p.Handle(p.ctx, batch)
+	if p.ctx.Err() != nil {
+		return batch
+	}
 	if err == nil {
 		return nil
 	}
