@@ -51,7 +51,7 @@ type Sealer interface {
 
 // Opener opens: it fills in Plaintext, or Err, of every field. ErrShredded and ErrRestricted are outcomes of a field, after
 // which Open still returns nil. Any other Err makes Open fail with all of them joined; the remaining fields are opened
-// nevertheless. It is met by crypto.Sealer.
+// nevertheless. If keys cannot be had, Open fails and opens none. It is met by crypto.Sealer.
 type Opener interface {
 	Open(ctx context.Context, fields []SealedField) error
 }
@@ -70,16 +70,16 @@ func (f SealedField) KeyID() string {
 	return hex.EncodeToString(f.Ciphertext[1:17])
 }
 
-// Format prints the origin alone, whatever the verb.
+// Format prints where the value was sealed, without the subject, whatever the verb.
 func (f SealedField) Format(s fmt.State, _ rune) {
 	_, _ = fmt.Fprintf(s, "%s(%s %q field %q)", redacted, f.Origin.Model, f.Origin.ID, f.Origin.Field)
 }
 
-// LogValue is the origin alone.
+// LogValue is what Format prints.
 func (f SealedField) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(f)) }
 
-// MarshalJSON is the origin alone.
-func (f SealedField) MarshalJSON() ([]byte, error) { return marshal(f.Origin) }
+// MarshalJSON is what Format prints.
+func (f SealedField) MarshalJSON() ([]byte, error) { return marshal(fmt.Sprint(f)) }
 
 // Sealed is a value of a model or an event that is sealed outside of this process. It holds a new value on its way to be
 // sealed, or a ciphertext with its origin, opened or not.

@@ -34,7 +34,7 @@ var (
 type Error struct {
 	Op        string           // "seal", "open", "shred", …
 	Namespace string           //
-	Origin    insideout.Origin // of the value, where it is about one
+	Origin    insideout.Origin // of the value, where it is about one, without the subject
 	Err       error            // the cause: one of the sentinels is in its chain
 }
 
@@ -60,6 +60,7 @@ func (s *Sealer) fault(op string, err error) error {
 }
 
 func (s *Sealer) fieldFault(op string, o insideout.Origin, err error) error {
+	o.Subject = ""
 	return &Error{Op: op, Namespace: s.namespace, Origin: o, Err: err}
 }
 
