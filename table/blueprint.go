@@ -135,11 +135,11 @@ func (s *TableSchema) Markdown() (string, error) {
 	}
 	p := &printer{}
 	p.line(0, "## Models\n")
-	p.row("Model", "Go type", "pk", "sk", "Kept for", "Lanes", "Subject")
-	p.row("---", "---", "---", "---", "---", "---", "---")
+	p.row("Model", "Go type", "pk", "sk", "Kept for", "Lanes", "Unique", "Subject")
+	p.row("---", "---", "---", "---", "---", "---", "---", "---")
 	for _, m := range s.models {
 		base := m.base()
-		p.row(m.name, code(m.goType.String()), pattern("", base.pk), pattern(base.prefix, base.sk), m.kept(), m.laneNames(), m.subjectName())
+		p.row(m.name, code(m.goType.String()), pattern("", base.pk), pattern(base.prefix, base.sk), m.kept(), m.laneNames(), m.uniqueNames(), m.subjectName())
 	}
 	p.line(0, "\n## Access patterns\n")
 	p.row("Model", "Asked for", "Index", "Partition", "Order")
@@ -158,6 +158,10 @@ func (m *model) patterns(p *printer) {
 		p.row(m.name, "all of an owner", "table", partition, attrSK+" from "+code(base.prefix))
 	}
 	p.row(m.name, "all", list.Name, list.PK+" = "+pattern(list.partition, list.pk), list.SK+" = "+pattern("", list.sk))
+	if m.subject != nil {
+		x := subjectIndex()
+		p.row(m.name, "all about a person", x.Name, x.PK+" = "+code("hash of {"+m.subject.goPath+"}"), x.SK)
+	}
 	for _, x := range m.indexes {
 		p.row(m.name, "by "+fieldNames(x.pk, x.sk), x.Name, x.PK+" = "+pattern(x.partition, x.pk)+x.spread(), x.SK+" = "+pattern(x.prefix, x.sk))
 	}
@@ -207,6 +211,14 @@ func (m *model) laneNames() string {
 		names = append(names, string(l.name))
 	}
 	return strings.Join(names, ", ")
+}
+
+func (m *model) uniqueNames() string {
+	var names []string
+	for _, u := range m.uniques {
+		names = append(names, fieldNames(u.parts))
+	}
+	return strings.Join(names, "; ")
 }
 
 func (m *model) subjectName() string {

@@ -70,18 +70,18 @@ func TestVerifyReportsEveryDrift(t *testing.T) {
 	}{
 		"index": {dropIndex, "ttl", []string{noIndex}},
 		"keys": {func(in *dynamodb.CreateTableInput) {
-			in.AttributeDefinitions[2].AttributeName = new("other")
-			in.GlobalSecondaryIndexes[1].KeySchema[1].AttributeName = new("other")
+			in.AttributeDefinitions[3].AttributeName = new("other")
+			in.GlobalSecondaryIndexes[2].KeySchema[1].AttributeName = new("other")
 		}, "ttl", []string{`index "gsi2" has the key ("gsi2pk" HASH, "other" RANGE), and the schema ("gsi2pk" HASH, "gsi2sk" RANGE)`}},
 		"table": {
 			func(in *dynamodb.CreateTableInput) {
 				in.KeySchema = in.KeySchema[:1]
-				in.AttributeDefinitions = in.AttributeDefinitions[:4]
+				in.AttributeDefinitions = in.AttributeDefinitions[:5]
 			}, "ttl",
 			[]string{`the table has the key ("pk" HASH), and the schema ("pk" HASH, "sk" RANGE)`},
 		},
 		"type": {
-			func(in *dynamodb.CreateTableInput) { in.AttributeDefinitions[2].AttributeType = "N" }, "ttl",
+			func(in *dynamodb.CreateTableInput) { in.AttributeDefinitions[3].AttributeType = "N" }, "ttl",
 			[]string{`index "gsi2": attribute "gsi2sk" is of type N, and S in the schema`},
 		},
 		"projection": {
@@ -117,7 +117,7 @@ func TestVerifyReportsEveryDrift(t *testing.T) {
 }
 
 func dropIndex(in *dynamodb.CreateTableInput) {
-	in.GlobalSecondaryIndexes, in.AttributeDefinitions = in.GlobalSecondaryIndexes[:1], slices.Delete(in.AttributeDefinitions, 1, 3)
+	in.GlobalSecondaryIndexes, in.AttributeDefinitions = in.GlobalSecondaryIndexes[:2], slices.Delete(in.AttributeDefinitions, 2, 4)
 }
 
 // expiring makes a table with a time to live, and waits for it to be active.

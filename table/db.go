@@ -36,6 +36,10 @@ type Options struct {
 	// CursorKeys seal the cursors of pages: 32 secret bytes each. The first one seals, all of them open, so that a key can be
 	// replaced. The default is a random key: cursors are then of no use to another process, or after a restart.
 	CursorKeys [][]byte
+	// SubjectKey makes the references to people that rows of models with a subject carry, as _sid: 32 secret bytes or more, the same in every
+	// program that shares the table, for as long as its rows live. The default is none, and then rows are not marked, and marks that others made
+	// are left alone, but by DB.Batch.
+	SubjectKey []byte
 	// Logger hears of batches and contended rows that are tried again, at debug level. The default is none.
 	Logger *slog.Logger
 	// Capacity hears what each call of DynamoDB consumed, by index, before the operation goes on: "Query", "UpdateItem" and so on. It may be
@@ -53,7 +57,8 @@ type DB struct {
 	log     *slog.Logger
 	cursors *sealer
 	clock   *clock
-	readers int // of shards at a time
+	refer   func(subject string) string // nil without a key
+	readers int                         // of shards at a time
 	replay  bool
 }
 
@@ -88,6 +93,9 @@ func Open(client Client, name string, opts *Options) (*DB, error) {
 	}
 	var err error
 	if db.cursors, err = newSealer(keys); err != nil {
+		faults = append(faults, err)
+	}
+	if db.refer, err = referrer(opts.SubjectKey); err != nil {
 		faults = append(faults, err)
 	}
 	if len(faults) > 0 {

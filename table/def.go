@@ -46,13 +46,6 @@ func (d *Def[T]) Owner(field any) {
 	}
 }
 
-// Subject names the field that holds the id of the person whom the row is about.
-func (d *Def[T]) Subject(field any) {
-	if h := d.d.find("Subject", field); h != nil {
-		d.d.subjects = append(d.d.subjects, h)
-	}
-}
-
 // Retain is the time to live of a row: counted from a command's write, or from the version of a listener's. The default
 // is for ever. Rows that DynamoDB has not swept yet are not returned once they have expired.
 func (d *Def[T]) Retain(age time.Duration) {
@@ -182,7 +175,7 @@ func (d *definition) finish(edge bool) {
 		}
 	}
 	if len(d.subjects) > 1 {
-		d.fault("", "Subject is called more than once", "a row is about one person")
+		d.fault("", "Subject is called more than once", "a row is about one person: make an edge for each of several")
 	} else if len(d.subjects) == 1 {
 		d.subject = d.subjects[0]
 	}
@@ -231,7 +224,7 @@ func (d *definition) checkReserved() {
 
 func reserved(attr string) bool {
 	switch attr {
-	case attrPK, attrSK, attrDiscriminator, attrTimestamp, attrBy, attrRegion, attrLatched, attrDeleted, attrTTL, attrSubject, attrEnvelope:
+	case attrPK, attrSK, attrDiscriminator, attrTimestamp, attrBy, attrRegion, attrLatched, attrDeleted, attrTTL, attrSubject, attrSchema, attrEnvelope:
 		return true
 	}
 	return attr == "_v" || strings.HasPrefix(attr, "_v_") || strings.HasPrefix(attr, "_d_") || strings.HasPrefix(attr, "aws:rep:")

@@ -106,7 +106,7 @@ func (d *definition) addIndex(index Index, keys []KeyPart) {
 	x := index.resolved()
 	what := fmt.Sprintf("Index %q", x.Name)
 	switch {
-	case x.Name == "" || x.Name == gsi1:
+	case x.Name == "" || x.Name == gsi1 || x.Name == attrSubject:
 		d.fault("", fmt.Sprintf("%s: the name is taken or empty", what), `name it "gsi2" or what it is for; gsi1 lists the rows of each model`)
 		return
 	case x.PK == x.SK, reserved(x.SK), reserved(x.PK) && x.PK != attrDiscriminator:

@@ -32,15 +32,16 @@ type model struct {
 	goType     reflect.Type
 	handles    map[any]*handle
 
-	all     []field // every field of the struct that is stored, in the order of the source
-	id      *keyed
-	owner   *keyed // nil for a node
-	subject *handle
-	retain  time.Duration
-	adopt   bool
-	lanes   []*lanePlan // the owner first
-	indexes []*indexKey
-	uniques []*unique
+	all      []field // every field of the struct that is stored, in the order of the source
+	id       *keyed
+	owner    *keyed // nil for a node
+	subject  *handle
+	retain   time.Duration
+	adopt    bool
+	lanes    []*lanePlan // the owner first
+	indexes  []*indexKey
+	uniques  []*unique
+	upgrades []func(Item) error
 
 	command shape // every attribute of the row, for commands
 	system  shape // the system attributes alone, for commands that keep the state
@@ -59,6 +60,8 @@ type shape struct {
 	first   int   // the slot of the first field
 	indexed bool  // index attributes follow the fields
 	lane    int
+	// The slots of what only some models have; 0 is none.
+	subjectSlot, schemaSlot int
 }
 
 // System slots. A named lane has only its own: see laneSlots.
@@ -103,6 +106,9 @@ func (d *definition) layLanes() {
 		}
 	}
 	d.lanes = append([]*lanePlan{owner}, d.lanes...)
+	if len(d.upgrades) > 0 && len(d.lanes) > 1 {
+		d.fault("", "Upgrades: a model with lanes has no versions", "rebuild the view from its events")
+	}
 }
 
 func (d *definition) claim(l *lanePlan, h *handle, claimed map[int]idempotence.Lane) {
@@ -128,10 +134,10 @@ func (d *definition) layOut() {
 		}
 	}
 	d.system = d.shapeOf(systemSlots(), nil, false)
-	d.command = d.shapeOf(systemSlots(), every, true)
+	d.command = d.whole(systemSlots(), every)
 	for i, l := range d.lanes {
 		if i == 0 {
-			l.shape = d.shapeOf(append(systemSlots(), l.name.VersionAttribute()), l.fields, true)
+			l.shape = d.whole(append(systemSlots(), l.name.VersionAttribute()), l.fields)
 			continue
 		}
 		l.shape = d.shapeOf([]string{attrLatched, l.name.TombstoneAttribute(), l.name.VersionAttribute()}, l.fields, false)
@@ -146,6 +152,20 @@ func (d *definition) layOut() {
 		d.aliases = append(d.aliases, alias{"#" + strconv.Itoa(i), ":" + strconv.Itoa(i)})
 	}
 	d.texts.known = make(map[textKey]*text)
+}
+
+// whole is a shape of writes that know everything about the row.
+func (d *definition) whole(system []string, fields []int) shape {
+	var subject, schema int
+	if d.subject != nil {
+		subject, system = len(system), append(system, attrSubject)
+	}
+	if len(d.upgrades) > 0 {
+		schema, system = len(system), append(system, attrSchema)
+	}
+	s := d.shapeOf(system, fields, true)
+	s.subjectSlot, s.schemaSlot = subject, schema
+	return s
 }
 
 func (d *definition) shapeOf(system []string, fields []int, indexed bool) shape {
@@ -173,6 +193,7 @@ const maxTexts = 1024
 type textKey struct {
 	kind writeKind
 	lane uint8
+	keep bool // the subject is left as it is
 	mask [maxSlots / 64]uint64
 }
 

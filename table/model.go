@@ -155,6 +155,9 @@ func (e *entity[T]) Remove(ctx context.Context, db *DB, id ID, ver idempotence.V
 		return 0, e.fail("remove", key, err)
 	}
 	r.remove(ver)
+	if err := r.setSubjectOfKey(); err != nil {
+		return 0, e.fail("remove", key, err)
+	}
 	outcome, err := db.listen(ctx, r, ver)
 	return outcome, e.fail("remove", key, err)
 }
@@ -187,6 +190,10 @@ func (e *entity[T]) Decode(item Item) (T, error) {
 }
 
 func (m *model) decodeRow(item Item, rv reflect.Value) error {
+	item, err := m.upgraded(item)
+	if err != nil {
+		return err
+	}
 	if err := decodeFields(m.all, item, rv); err != nil {
 		return err
 	}

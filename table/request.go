@@ -36,6 +36,9 @@ const (
 	seenValue = ":seen"
 	msValue   = ":ms"
 	baseValue = ":base"
+
+	schemaName  = "#sv"
+	schemaValue = ":sv"
 )
 
 // growing lets a command through only if the row's timestamp grows: the slot is slotTimestamp.
@@ -47,7 +50,11 @@ func (r *row) condition() string {
 	case writeCreate:
 		return "(attribute_not_exists(" + r.presence() + ") OR #5 = " + trueValue + " OR #6 <= " + nowValue + ") AND (" + growing + ")"
 	case writeDelete, writeUpdate:
-		return r.visible() + " AND (" + growing + ")"
+		text := r.visible() + " AND (" + growing + ")"
+		if r.checksSchema() {
+			text = schemaName + " = " + schemaValue + " AND " + text
+		}
+		return text
 	case writeRestore:
 		return "#5 = " + trueValue + " AND (" + growing + ")"
 	case writeListener:
@@ -101,6 +108,7 @@ type row struct {
 	expected int64
 	assigned []assignment // what edits were compiled from
 	guarding *guarding    // nil where the model has no unique fields
+	refer    func(subject string) string
 }
 
 func (m *model) newRow(kind writeKind, sh *shape, key RowKey) *row {
@@ -119,6 +127,7 @@ func (r *row) fill(rv reflect.Value) error {
 			return err
 		}
 	}
+	r.setSubject(rv)
 	at := r.first
 	for _, i := range r.fields {
 		av, err := r.all[i].encodeFrom(rv)
@@ -141,8 +150,11 @@ func (r *row) fill(rv reflect.Value) error {
 	return nil
 }
 
+// keeps says whether a slot is left as it is stored: the subject, where there is no key to refer to it.
+func (r *row) keeps(slot int) bool { return slot > 0 && slot == r.subjectSlot && r.refer == nil }
+
 func (r *row) textKey() textKey {
-	k := textKey{kind: r.kind, lane: uint8(r.lane)}
+	k := textKey{kind: r.kind, lane: uint8(r.lane), keep: r.keeps(r.subjectSlot)}
 	if r.shape == &r.system {
 		k.lane = 255
 	}
@@ -177,6 +189,9 @@ func (r *row) newText() *text {
 	t := &text{condition: r.condition(), names: make(map[string]string, len(r.values)+1)}
 	var c clauses
 	for i, av := range r.values {
+		if r.keeps(i) {
+			continue
+		}
 		t.names[r.aliases[i].name] = r.names[i]
 		if av == nil {
 			c.remove = append(c.remove, r.aliases[i].name)
@@ -187,6 +202,9 @@ func (r *row) newText() *text {
 	t.clauses, t.update = c, c.text()
 	if r.needsKey() {
 		t.names[keyAlias] = attrPK
+	}
+	if r.checksSchema() {
+		t.names[schemaName] = attrSchema
 	}
 	return t
 }
@@ -231,6 +249,9 @@ func (r *row) parts() (parts, error) {
 	}
 	if r.needsNow() {
 		p.values[nowValue] = number(r.now.Unix())
+	}
+	if r.checksSchema() {
+		p.values[schemaValue] = r.schema()
 	}
 	if r.adopting() {
 		p.values[msValue] = r.millisecond()

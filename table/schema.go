@@ -35,6 +35,9 @@ func Schema(models ...Definition) *TableSchema {
 			}
 		}
 		s.models = append(s.models, m)
+		if m.subject != nil {
+			faults = append(faults, s.add(m, subjectIndex()))
+		}
 		for _, x := range m.indexes {
 			faults = append(faults, s.add(m, x.Index))
 		}

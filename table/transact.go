@@ -97,6 +97,9 @@ func (db *DB) commit(ctx context.Context, token *string, rows []*row) ([]*Error,
 			}
 			return nil, nil, err
 		}
+		if err := db.rewriteAll(ctx, acts, canceled); err != nil {
+			return nil, nil, err
+		}
 		var learnt, busy bool
 		if stopped, learnt, busy = db.settle(acts, canceled); len(stopped) > 0 && !busy {
 			return stopped, canceled, nil
@@ -327,7 +330,7 @@ func (db *DB) judge(a act, stored Item) *Error {
 		r.learn(stored, db.next(r))
 		return nil
 	}
-	if _, verdict := r.verdict(stored); verdict != nil {
+	if _, verdict := r.verdict(stored); verdict != nil && verdict != errOutdated {
 		return a.fault(verdict, stored)
 	}
 	r.stamp(db.clock.next(r.key, storedTimestamp(stored)+1))

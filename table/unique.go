@@ -299,3 +299,14 @@ func (r *row) checkUnique() error {
 	}
 	return nil
 }
+
+// Guards are the keys of the rows that guard the unique values of a row, for programs that remove rows or values by themselves: a guard has the
+// value in its key, and goes with it, on the condition that its holderPk and holderSk name the row.
+func (e *entity[T]) Guards(item Item) ([]RowKey, error) {
+	rv := reflect.New(e.m.goType).Elem()
+	if err := e.m.decodeRow(item, rv); err != nil {
+		return nil, e.fail("guards", keyOfItem(item), err)
+	}
+	keys, err := e.m.guards(rv)
+	return slices.DeleteFunc(keys, func(k RowKey) bool { return k == RowKey{} }), e.fail("guards", keyOfItem(item), err)
+}

@@ -74,6 +74,12 @@ func TestUniqueValuesHaveOneHolder(t *testing.T) {
 		require.ErrorIs(t, Members.Create(ctx, db, Member{ID: "2"}), table.ErrExists)
 		require.ErrorIs(t, Members.Update(ctx, db, "9", table.Set(&f.Email, "a@b.c")), table.ErrNotFound)
 		consistent(ctx, t, db)
+		raw, _ := db.Dynamo()
+		var item table.Item
+		require.NoError(t, raw.Get("pk", "2").Range("sk", "EQ", "member").One(ctx, &item))
+		keys, err := Members.Guards(item)
+		require.NoError(t, err)
+		require.Equal(t, []table.RowKey{{PK: "member|email|a@b.c", SK: "{unique"}, {PK: "member|club,no|x|0000000000000000002", SK: "{unique"}}, keys)
 	})
 }
 

@@ -230,14 +230,10 @@ func (r *row) follow(sample reflect.Value) error {
 			return err
 		}
 		for i, attr := range x.written() {
-			e := edit{op: editSet, handle: &handle{attrs: []string{attr}}, value: values[i]}
-			if values[i] == nil {
-				e.op = editRemove
-			}
-			r.edits = append(r.edits, e)
+			r.edits = append(r.edits, editOf(attr, values[i]))
 		}
 	}
-	return nil
+	return r.followSubject(sample)
 }
 
 // touched says whether changes concern the keys of an index, and which of their fields they leave unknown.

@@ -68,6 +68,10 @@ func (db *DB) commandRow(ctx context.Context, m *model, kind writeKind, sh *shap
 		return nil, err
 	}
 	r.values[slotDiscriminator] = &types.AttributeValueMemberS{Value: m.name}
+	r.refer = db.refer
+	if r.schemaSlot > 0 {
+		r.values[r.schemaSlot] = m.schema()
+	}
 	r.values[slotBy] = stringOrNil(userOf(ctx))
 	r.values[slotRegion] = stringOrNil(db.region)
 	r.stamp(db.clock.next(key, 0))
@@ -156,6 +160,12 @@ func (db *DB) command(ctx context.Context, r *row) error {
 		if done {
 			return nil
 		}
+		if verdict == errOutdated {
+			if err := db.rewrite(ctx, r, failed.Item); err != nil {
+				return err
+			}
+			verdict = nil
+		}
 		if verdict != nil {
 			return &Error{Err: verdict, Current: failed.Item}
 		}
@@ -197,6 +207,8 @@ func (r *row) verdict(stored Item) (done bool, err error) {
 		return false, ErrNotFound
 	case r.expected > 0 && storedTimestamp(stored) != r.expected:
 		return false, ErrConflict
+	case r.outdated(stored) != nil:
+		return false, r.outdated(stored)
 	case r.kind == writeCheck:
 		return false, ErrConflict
 	case len(stored) == 0 && len(r.cond) > 0, len(stored) > 0 && storedTimestamp(stored) < r.now.UnixMilli():
@@ -211,6 +223,9 @@ func (r *row) unconditional() bool { return len(r.cond) == 0 && r.expected == 0 
 func (r *row) wrote(stored Item) bool {
 	for i, av := range r.values {
 		have, ok := stored[r.names[i]]
+		if r.keeps(i) {
+			continue
+		}
 		if (av != nil) != ok || ok && !bytes.Equal(appendValue(nil, av), appendValue(nil, have)) {
 			return false
 		}
@@ -254,6 +269,10 @@ func (db *DB) listenerRow(m *model, key RowKey, ver idempotence.Version, opts []
 		return nil, err
 	}
 	r := m.newRow(writeListener, &l.shape, key)
+	r.refer = db.refer
+	if r.schemaSlot > 0 {
+		r.values[r.schemaSlot] = m.schema()
+	}
 	r.values[r.versionSlot()] = &types.AttributeValueMemberS{Value: string(ver)}
 	if l.shape.lane > 0 {
 		r.values[laneLatched] = yes()

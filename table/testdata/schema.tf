@@ -7,6 +7,11 @@ resource "aws_dynamodb_table" "table" {
   stream_view_type = "NEW_AND_OLD_IMAGES"
 
   attribute {
+    name = "_sid"
+    type = "S"
+  }
+
+  attribute {
     name = "discriminator"
     type = "S"
   }
@@ -34,6 +39,13 @@ resource "aws_dynamodb_table" "table" {
   global_secondary_index {
     name            = "gsi1"
     hash_key        = "discriminator"
+    range_key       = "pk"
+    projection_type = "ALL"
+  }
+
+  global_secondary_index {
+    name            = "_sid"
+    hash_key        = "_sid"
     range_key       = "pk"
     projection_type = "ALL"
   }
