@@ -14,6 +14,7 @@ import (
 	"github.com/insideout-go/insideout/table/embedded"
 	"github.com/insideout-go/insideout/views"
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 )
 
 func newListener(t *testing.T, db *table.DB, more ...views.Part) *views.Listener {
@@ -281,4 +282,33 @@ func TestOnBatch(t *testing.T) {
 	wg.Wait()
 	require.EqualValues(t, 8, in)
 	require.EqualValues(t, 8, l.Stats().In)
+}
+
+// TestCallsAreCounted: a batch of events reads nothing, and writes once for each row and lane that it has news of, which the counts tell too;
+// events that say nothing new cost a write each that fails.
+func TestCallsAreCounted(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		client := &counting{}
+		db := newTable(t, func(e *embedded.DB) table.Client { client.DB = e; return client })
+		l, err := views.New(db, rules()[:6]...) // without the roll-up
+		require.NoError(rt, err)
+		history, lanes := facts(30).Draw(rt, "facts"), map[string]bool{}
+		var batch []insideout.Event
+		for _, f := range history {
+			lanes[f.lane()] = true
+			batch = append(batch, f.event())
+		}
+		changed := int64(len(lanes))
+		require.NoError(rt, l.Handle(context.Background(), batch))
+		require.Zero(rt, client.reads.Load())
+		require.Equal(rt, changed, client.writes.Load())
+		in := int64(len(batch))
+		require.Equal(rt, views.Stats{In: in, Applied: changed, Coalesced: in - changed, Writes: changed}, l.Stats())
+		require.NoError(rt, l.Handle(context.Background(), batch))
+		require.Zero(rt, client.reads.Load())
+		require.Equal(rt, views.Stats{
+			In: 2 * in, Applied: changed, Duplicate: changed, Coalesced: 2 * (in - changed), Writes: 2 * changed,
+		}, l.Stats())
+	})
 }

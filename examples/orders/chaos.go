@@ -207,6 +207,9 @@ func (c *chaos) stats() (sum views.Stats) {
 		sum.Duplicate += s.Duplicate
 		sum.Coalesced += s.Coalesced
 		sum.Faults += s.Faults
+		sum.Writes += s.Writes
+		sum.Reads += s.Reads
+		sum.RolledUp += s.RolledUp
 	}
 	return sum
 }

@@ -130,3 +130,14 @@ func recompute(t *testing.T, file string) string {
 	slices.Sort(rows)
 	return "customer,orders,credits,units,amount\n" + strings.Join(rows, "")
 }
+
+// The listener reads nothing for events, and writes once for each row and lane of a batch that has news of it; it reads for totals only.
+func TestSummaryCountsCalls(t *testing.T) {
+	t.Parallel()
+	s := runJSON(t).summary
+	orders := int64(s.Invoices + s.Credits - s.Guests)
+	require.Equal(t, int64(s.Customers)+orders, s.Applied+s.Coalesced, "each event with a customer")
+	require.Zero(t, s.Stale+s.Duplicate)
+	require.Equal(t, s.Applied+s.RolledUp, s.Writes)
+	require.Equal(t, 2*s.RolledUp, s.Reads)
+}

@@ -30,6 +30,10 @@ type Summary struct {
 	Coalesced       int64 `json:"coalesced"`
 	Faults          int64 `json:"faults"`
 
+	Writes   int64 `json:"writes"`    // requests of the listener that write: one for each row and lane of a batch, and the totals
+	Reads    int64 `json:"reads"`     // requests of the listener that read: for totals only
+	RolledUp int64 `json:"rolled_up"` // totals that were written
+
 	Chaos *Faults `json:"chaos,omitempty"` // only with -chaos
 
 	ViewDigest string   `json:"view_digest"`
@@ -45,6 +49,7 @@ func (s *Summary) flow(published int64, view views.Stats) {
 	s.EventsPublished, s.EventsDelivered = published, view.In
 	s.Applied, s.Stale, s.Duplicate = view.Applied, view.Stale, view.Duplicate
 	s.Coalesced, s.Faults = view.Coalesced, view.Faults
+	s.Writes, s.Reads, s.RolledUp = view.Writes, view.Reads, view.RolledUp
 }
 
 func (s Summary) write(w io.Writer, opts options) error {
@@ -79,6 +84,7 @@ func (s Summary) writeText(w io.Writer, opts options) error {
 	fmt.Fprintf(&out, "facts     %s published, %s delivered\n", count(s.EventsPublished), count(s.EventsDelivered))
 	fmt.Fprintf(&out, "view      %s applied, %s coalesced, %s duplicate, %s stale, %s faults\n",
 		count(s.Applied), count(s.Coalesced), count(s.Duplicate), count(s.Stale), count(s.Faults))
+	fmt.Fprintf(&out, "          %s writes, %s of them of totals, and %s reads, all for totals\n", count(s.Writes), count(s.RolledUp), count(s.Reads))
 	if s.Chaos != nil {
 		fmt.Fprintf(&out, "chaos     %s throttles, %s lost answers, %s crashes, %s redelivered\n",
 			count(s.Chaos.Throttles), count(s.Chaos.LostAnswers), count(s.Chaos.Crashes), count(s.Chaos.Redelivered))
