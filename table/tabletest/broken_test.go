@@ -2,6 +2,8 @@ package tabletest_test
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -81,4 +83,29 @@ func TestFindsFaults(t *testing.T) {
 			})
 		})
 	}
+}
+
+// recorder keeps what a comparison reports.
+type recorder struct {
+	testing.TB
+	report string
+}
+
+func (r *recorder) Errorf(format string, args ...any) { r.report += fmt.Sprintf(format, args...) }
+func (r *recorder) Failed() bool                      { return r.report != "" }
+
+// A comparison finds a fault, and reports the few requests that show it.
+func TestCompareFindsFaults(t *testing.T) {
+	t.Parallel()
+	one, other := embedded.New(nil), embedded.New(nil)
+	t.Cleanup(func() {
+		require.NoError(t, one.Close())
+		require.NoError(t, other.Close())
+	})
+	r := &recorder{TB: t}
+	tabletest.Compare(r, tabletest.Endpoint{DynamoDB: one, Streams: one}, tabletest.Endpoint{DynamoDB: noOld{other}, Streams: other},
+		&tabletest.CompareOptions{Seed: 1, Duration: time.Minute})
+	require.Contains(t, r.report, "seed 1, round ")
+	require.Contains(t, r.report, "ConditionalCheckFailedException")
+	require.LessOrEqual(t, strings.Count(r.report, "\n"), 8, r.report)
 }

@@ -41,6 +41,7 @@ func dynamoDBLocal() map[string]string {
 		"indexes/create/backfill_skips_keys_of_another_type":            "the index stays in CREATING for ever",
 		"indexes/global/refuses_a_start_key_of_the_table_alone":         word + "\"Exclusive Start Key must have same size as table's key schema\"",
 		"indexes/multi/create/refuses_one_attribute_twice":              word + "\"Cannot have two attributes with the same name\"",
+		"indexes/scan_filters_what_is_projected":                        "fetches the rows for the filter",
 		"indexes/global/refuses_consistent_reads":                       word + "\"Consistent read cannot be true when querying a GSI\"",
 		"legacy/AttributeUpdates/DELETE_does_not_create_a_missing_item": "creates it",
 		"keys/refuses_a_lookup_with_a_further_attribute":                word + "\"The number of conditions on the keys is invalid\"",

@@ -69,6 +69,10 @@ func indexRules() []rule {
 		{"indexes/local/reads_consistently", localConsistent},
 		{"indexes/local/fetches_what_is_not_projected", localFetches},
 		{"indexes/unknown_is_refused", indexUnknown},
+		{"indexes/global/refuses_a_filter_on_what_is_not_projected", filterUnprojected(global("byG", "g:S h:N", "n"), "g = :x")},
+		{"indexes/local/refuses_a_filter_on_what_is_not_projected", filterUnprojected(localIndex("byG", "pk:S h:N", "KEYS"), "pk = :x")},
+		{"indexes/scan_filters_what_is_projected", scanUnprojected},
+		{"indexes/refuses_paths_within_keys", pathsWithinKeys},
 	}
 }
 
@@ -321,4 +325,41 @@ func indexSameName(c *check) {
 	global("byG", "h:S")(in)
 	_, err := c.DynamoDB.CreateTable(c.ctx, in)
 	c.invalid(err)
+}
+
+func filterUnprojected(index func(*dynamodb.CreateTableInput), key string) func(c *check) {
+	return func(c *check) {
+		table := c.create("pk:S sk:S", index)
+		_, err := c.tryQuery(table, find{index: "byG", key: key, filter: "z = :x OR a > :x", values: item{":x": "x"}})
+		c.invalid(err, "Secondary index byG does not project one or more filter attributes: [a, z]")
+	}
+}
+
+func scanUnprojected(c *check) {
+	table := c.indexed("KEYS")
+	c.put(table, item{"pk": "a", "g": "x", "h": 1, "n": 1})
+	c.settled(table, "x", 1)
+	items, _ := c.scan(&dynamodb.ScanInput{TableName: &table, IndexName: new("byG"), FilterExpression: new("attribute_exists(n)")})
+	c.equal("items", len(items), 0)
+}
+
+// pathsWithinKeys: keys are scalars, so that an expression that looks into one is a mistake, in every place.
+func pathsWithinKeys(c *check) {
+	const text = "Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: "
+	table := c.indexed()
+	for path, want := range map[string]string{"pk.x": "Key: pk", "g[0]": "IndexKey: g"} {
+		_, err := c.DynamoDB.GetItem(c.ctx, &dynamodb.GetItemInput{
+			TableName: &table, Key: row(item{"pk": "a"}), ProjectionExpression: new("n, " + path),
+		})
+		c.invalid(err, text+want)
+		_, err = c.DynamoDB.Scan(c.ctx, &dynamodb.ScanInput{TableName: &table, FilterExpression: new("attribute_exists(" + path + ")")})
+		c.invalid(err, text+want)
+		_, err = c.tryPut(table, item{"pk": "a"}, func(in *dynamodb.PutItemInput) {
+			in.ConditionExpression = new("attribute_not_exists(" + path + ")")
+		})
+		c.invalid(err, text+want)
+		_, err = c.update(table, item{"pk": "a"}, change{expr: "SET n = " + path})
+		c.invalid(err, text+want)
+	}
+	c.missing(table, item{"pk": "a"})
 }

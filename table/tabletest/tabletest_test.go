@@ -30,16 +30,21 @@ func TestEmbedded(t *testing.T) {
 func TestEmbeddedOverHTTP(t *testing.T) {
 	t.Parallel()
 	tabletest.Run(t, func(t *testing.T) tabletest.Endpoint {
-		db := embedded.New(nil)
-		server := httptest.NewServer(db.Handler())
-		t.Cleanup(func() {
-			server.Close()
-			require.NoError(t, db.Close())
-		})
-		endpoint := tabletest.Clients(server.URL)
+		endpoint := tabletest.Clients(served(t, embedded.New(nil)))
 		endpoint.Patience = patience
 		return endpoint
 	})
+}
+
+// served opens a server for a database, and closes both in the end.
+func served(t *testing.T, db *embedded.DB) (url string) {
+	t.Helper()
+	server := httptest.NewServer(db.Handler())
+	t.Cleanup(func() {
+		server.Close()
+		require.NoError(t, db.Close())
+	})
+	return server.URL
 }
 
 // TestEndpoint runs the suite against DynamoDB Local, or whatever else is

@@ -283,6 +283,9 @@ func (e *Engine) batchGets(in *dynamodb.BatchGetItemInput) ([]gets, error) {
 }
 
 func (g *gets) checkKeys(t *table) error {
+	if err := t.checkScalars(g.p); err != nil {
+		return err
+	}
 	seen := make(map[string]bool, len(g.keys))
 	for _, key := range g.keys {
 		if err := t.checkLookup(key); err != nil {

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"slices"
+
 	"github.com/insideout-go/insideout/table/embedded/internal/attr"
 )
 
@@ -39,6 +41,25 @@ func kindWord(k attr.Kind) string {
 		return "binary"
 	}
 	return "string"
+}
+
+// nester is an expression that tells within which attributes it looks.
+type nester interface{ Nested() []string }
+
+// checkScalars refuses expressions that look within the keys of the table or of an index, which have nothing inside.
+func (t *table) checkScalars(expressions ...nester) error {
+	const text = "Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: "
+	for _, e := range expressions {
+		for _, name := range e.Nested() {
+			if t.keys.has(name) {
+				return validation(text+"Key: %s", name)
+			}
+			if slices.ContainsFunc(t.indexes, func(x *index) bool { return x.keys.has(name) }) {
+				return validation(text+"IndexKey: %s", name)
+			}
+		}
+	}
+	return nil
 }
 
 // checkItem checks the table's key attributes in an item to put.

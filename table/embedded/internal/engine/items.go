@@ -35,6 +35,9 @@ func (e *Engine) GetItem(ctx context.Context, in *dynamodb.GetItemInput) (*dynam
 		return nil, err
 	}
 	defer t.mu.RUnlock()
+	if err := t.checkScalars(p); err != nil {
+		return nil, err
+	}
 	r, err := e.get(ctx, t, key)
 	if err != nil {
 		return nil, err
@@ -127,6 +130,9 @@ func (t *table) put(item attr.Item, cond *expr.Condition) (*action, error) {
 	if attr.ItemSize(item) > maxItemSize {
 		return nil, validation("Item size has exceeded the maximum allowed size")
 	}
+	if err := t.checkScalars(cond); err != nil {
+		return nil, err
+	}
 	k, err := t.rowKey(item)
 	if err != nil {
 		return nil, err
@@ -196,6 +202,9 @@ func (t *table) remove(key attr.Item, cond *expr.Condition) (*action, error) {
 // check makes the action of only checking a condition.
 func (t *table) check(key attr.Item, cond *expr.Condition) (*action, error) {
 	if err := t.checkLookup(key); err != nil {
+		return nil, err
+	}
+	if err := t.checkScalars(cond); err != nil {
 		return nil, err
 	}
 	k, err := t.rowKey(key)

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -185,6 +186,9 @@ func (t *table) query(in *dynamodb.QueryInput, parsed *parsedRead) (*reading, er
 	if err := q.choose(in.Select, attributesOf(parsed.project)); err != nil {
 		return nil, err
 	}
+	if err := t.checkScalars(parsed.filter, parsed.project); err != nil {
+		return nil, err
+	}
 	if err := q.bound(parsed.key); err != nil {
 		return nil, err
 	}
@@ -224,7 +228,8 @@ func (q *reading) schema() keySchema {
 	return q.x.keys
 }
 
-// checkFilter refuses key attributes in the filter of a query.
+// checkFilter refuses key attributes in the filter of a query, and what the
+// index does not have. A scan of an index may ask for both.
 func (q *reading) checkFilter(older bool) error {
 	if q.filter == nil {
 		return nil
@@ -237,7 +242,19 @@ func (q *reading) checkFilter(older bool) error {
 			return validation("Filter Expression can only contain non-primary key attributes: Primary key attribute: %s", name)
 		}
 	}
-	return nil
+	if q.x == nil || q.x.project == nil {
+		return nil
+	}
+	lacking := slices.DeleteFunc(q.filter.Names(), func(name string) bool {
+		_, ok := q.x.project[name]
+		return ok
+	})
+	if len(lacking) == 0 {
+		return nil
+	}
+	slices.Sort(lacking)
+	return invalidParameter("Secondary index %s does not project one or more filter attributes: [%s]",
+		q.x.Name, strings.Join(slices.Compact(lacking), ", "))
 }
 
 // bound turns the key condition into a range of storage keys: every hash

@@ -112,6 +112,9 @@ func (t *table) scan(in *dynamodb.ScanInput, parsed *parsedRead) (*reading, erro
 	if err := q.choose(in.Select, attributesOf(parsed.project)); err != nil {
 		return nil, err
 	}
+	if err := t.checkScalars(parsed.filter, parsed.project); err != nil {
+		return nil, err
+	}
 	segment, total := int32(0), int32(1)
 	if in.Segment != nil {
 		segment, total = *in.Segment, *in.TotalSegments

@@ -269,7 +269,7 @@ func cancelled(steps []*step, failures []error) error {
 
 // TransactGetItems implements DynamoDB's operation: it reads one state.
 func (e *Engine) TransactGetItems(ctx context.Context, in *dynamodb.TransactGetItemsInput) (*dynamodb.TransactGetItemsOutput, error) {
-	gets, err := e.parseGets(in)
+	gets, projections, err := e.parseGets(in)
 	if err != nil {
 		return nil, err
 	}
@@ -278,6 +278,11 @@ func (e *Engine) TransactGetItems(ctx context.Context, in *dynamodb.TransactGetI
 		return nil, err
 	}
 	defer unlock()
+	for i, g := range gets {
+		if err := tables[*g.table].checkScalars(projections[i]); err != nil {
+			return nil, err
+		}
+	}
 	actions, err := stepActions(gets, tables)
 	if err != nil {
 		return nil, err
@@ -288,14 +293,10 @@ func (e *Engine) TransactGetItems(ctx context.Context, in *dynamodb.TransactGetI
 	out := &dynamodb.TransactGetItemsOutput{Responses: make([]types.ItemResponse, len(actions))}
 	size := 0
 	for i, a := range actions {
-		p, err := e.projection(in.TransactItems[i].Get.ProjectionExpression, in.TransactItems[i].Get.ExpressionAttributeNames)
-		if err != nil {
-			return nil, err
-		}
 		if size += a.old.size(); size > maxTransactBytes {
 			return nil, validation("The transaction is too large: its items have at most 4 MB")
 		}
-		if out.Responses[i].Item, err = a.old.project(p); err != nil {
+		if out.Responses[i].Item, err = a.old.project(projections[i]); err != nil {
 			return nil, err
 		}
 	}
@@ -303,7 +304,7 @@ func (e *Engine) TransactGetItems(ctx context.Context, in *dynamodb.TransactGetI
 	return out, nil
 }
 
-func (e *Engine) parseGets(in *dynamodb.TransactGetItemsInput) ([]*step, error) {
+func (e *Engine) parseGets(in *dynamodb.TransactGetItemsInput) ([]*step, []*expr.Projection, error) {
 	var v violations
 	v.transactItems(in.TransactItems == nil, len(in.TransactItems))
 	v.capacity(in.ReturnConsumedCapacity)
@@ -313,20 +314,22 @@ func (e *Engine) parseGets(in *dynamodb.TransactGetItemsInput) ([]*step, error) 
 		}
 	}
 	if err := v.err(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	var steps []*step
+	var projections []*expr.Projection
 	for _, g := range in.TransactItems {
-		if _, err := e.projection(g.Get.ProjectionExpression, g.Get.ExpressionAttributeNames); err != nil {
-			return nil, err
+		p, err := e.projection(g.Get.ProjectionExpression, g.Get.ExpressionAttributeNames)
+		if err != nil {
+			return nil, nil, err
 		}
 		s, err := e.newStep("Get", g.Get.TableName, g.Get.Key, nil, nil, nil, nil, "")
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		steps = append(steps, s)
+		steps, projections = append(steps, s), append(projections, p)
 	}
-	return steps, nil
+	return steps, projections, nil
 }
 
 // readActions reads the rows of actions from one state and waits until that is durable.

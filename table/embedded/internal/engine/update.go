@@ -97,6 +97,9 @@ func (t *table) update(key attr.Item, u *expr.Update, cond *expr.Condition) (*ac
 			return nil, invalid(err)
 		}
 	}
+	if err := t.checkScalars(u); err != nil {
+		return nil, err
+	}
 	a.next = func(r *row) (attr.Item, error) {
 		old, err := r.item()
 		if err != nil {

@@ -85,6 +85,7 @@ func (b *branch) project(v attr.Value) (attr.Value, bool) {
 // Projection is a list of paths to answer with.
 type Projection struct {
 	names []string
+	inner []string // of these, those within which it looks
 	kids  []branch
 }
 
@@ -98,7 +99,7 @@ func ParseProjection(text string, e *Env) (*Projection, error) {
 }
 
 func newProjection(paths []Path) *Projection {
-	p := &Projection{kids: branches(paths)}
+	p := &Projection{kids: branches(paths), inner: nested(paths)}
 	for i := range p.kids {
 		p.names = append(p.names, p.kids[i].step.Name)
 	}
@@ -107,6 +108,14 @@ func newProjection(paths []Path) *Projection {
 
 // Names gives the top-level attributes that the projection looks at, each once.
 func (p *Projection) Names() []string { return slices.Clone(p.names) }
+
+// Nested gives the top-level attributes within which the projection looks.
+func (p *Projection) Nested() []string {
+	if p == nil {
+		return nil
+	}
+	return slices.Clone(p.inner)
+}
 
 // Apply gives what the item has at the projection's paths. The result is a new
 // item; it is empty when there is nothing.

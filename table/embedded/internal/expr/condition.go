@@ -51,6 +51,25 @@ func (c *Condition) Names() []string {
 	return names
 }
 
+// Nested gives the top-level attributes within which the condition looks.
+func (c *Condition) Nested() []string {
+	if c == nil {
+		return nil
+	}
+	return nested(c.b.paths)
+}
+
+// nested gives the first names of the paths that have more than one step.
+func nested(paths []Path) []string {
+	var names []string
+	for _, p := range paths {
+		if len(p) > 1 {
+			names = append(names, p.Name())
+		}
+	}
+	return names
+}
+
 func (b *bound) match(n *node, item attr.Item) bool {
 	switch n.op {
 	case opAnd:

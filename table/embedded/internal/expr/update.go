@@ -49,6 +49,15 @@ func (u *Update) RefuseKeys(keys ...string) error {
 	return nil
 }
 
+// Nested gives the top-level attributes within which the update looks or
+// changes something.
+func (u *Update) Nested() []string {
+	if u == nil {
+		return nil
+	}
+	return nested(u.b.paths)
+}
+
 // Creates tells whether the update makes an item of one that does not exist: an
 // update that only removes leaves nothing behind.
 func (u *Update) Creates() bool {
