@@ -158,7 +158,7 @@ func (b *batch) mapAggregates(ctx context.Context) {
 
 func (b *batch) mapAggregate(ctx context.Context, g *touched) {
 	rule := b.trigger.aggregates[g.rule]
-	o := outgoing{place: g.place, order: g.order, blame: g.first}
+	o := outgoing{place: g.place, order: g.order, blame: g.first, change: &g.last, pipeline: rule.name}
 	if g.last.sequence == "" {
 		b.poison(o, &g.last, rule.name, errNoSequence)
 		return

@@ -32,6 +32,10 @@ type outgoing struct {
 	order int // its place among the events of that record
 	blame int // the first record that must come again if the event does not get out
 	fault bool
+
+	change   *change // the record that a fault in the event's place carries
+	pipeline string
+	bare     bool // a fault without the images
 }
 
 // mapRows runs the rules for rows, and notes which aggregates were touched.
@@ -87,7 +91,7 @@ func (b *batch) applyRow(i int, c *change, rule rowRule, ordinal int) {
 	case err != nil:
 		b.poison(outgoing{place: i, order: ordinal, blame: i}, c, rule.name, err)
 	default:
-		b.add(outgoing{event: event, place: i, order: ordinal, blame: i})
+		b.add(outgoing{event: event, place: i, order: ordinal, blame: i, change: c, pipeline: rule.name})
 	}
 }
 
@@ -103,7 +107,7 @@ func (b *batch) poison(o outgoing, c *change, pipeline string, cause error) {
 		b.fail(o.blame, errors.Join(cause, err))
 		return
 	}
-	o.fault = true
+	o.fault, o.change, o.pipeline = true, c, pipeline
 	b.add(o)
 }
 
@@ -121,30 +125,58 @@ func (b *batch) fail(record int, err error) {
 	}
 }
 
-// publish sends the events in the order of their records.
+// publish sends the events in the order of their records. For those that the destination refuses, faults follow.
 func (b *batch) publish(ctx context.Context) {
-	if len(b.out) == 0 {
-		return
-	}
 	slices.SortFunc(b.out, func(x, y outgoing) int { // aggregates are read in any order
 		return cmp.Or(cmp.Compare(x.place, y.place), cmp.Compare(x.order, y.order))
 	})
-	events := make([]insideout.Event, len(b.out))
-	for i, o := range b.out {
-		events[i] = o.event
+	for out := b.out; len(out) > 0; {
+		events := make([]insideout.Event, len(out))
+		for i, o := range out {
+			events[i] = o.event
+		}
+		out = b.settle(out, failures(b.trigger.publisher.Publish(ctx, events), len(events)))
 	}
-	failed := failures(b.trigger.publisher.Publish(ctx, events), len(events))
-	for i, o := range b.out {
-		switch {
-		case failed[i] != nil:
-			b.fail(o.blame, failed[i])
-			b.trigger.counters.failed.Add(1)
-		case o.fault:
+}
+
+// settle notes what became of the events, and returns what is to be published in the place of those that were refused.
+func (b *batch) settle(out []outgoing, failed map[int]error) []outgoing {
+	var instead []outgoing
+	for i, o := range out {
+		switch reason := failed[i]; {
+		case reason == nil && o.fault:
 			b.trigger.counters.faults.Add(1)
-		default:
+		case reason == nil:
 			b.trigger.counters.published.Add(1)
+		default:
+			if fault, ok := b.refused(o, reason); ok {
+				instead = append(instead, fault)
+				continue
+			}
+			b.fail(o.blame, reason)
+			b.trigger.counters.failed.Add(1)
 		}
 	}
+	return instead
+}
+
+// refused makes the fault for an event that its destination will never take. A fault that is too large itself travels without the
+// images of the row: it would hold up the shard for ever.
+func (b *batch) refused(o outgoing, reason error) (outgoing, bool) {
+	switch {
+	case !errors.Is(reason, ErrRejected), o.bare, o.fault && !errors.Is(reason, ErrTooLarge):
+		return o, false
+	case o.fault:
+		o.bare = true
+		record := *o.change.record
+		record.new, record.old = nil, nil
+		err := o.event.SetBody("uow", map[string]any{"record": recordJSON(&record), "withoutImages": reason.Error()})
+		return o, err == nil
+	}
+	var err error
+	o.fault = true
+	o.event, err = b.trigger.fault(o.change, o.pipeline, reason)
+	return o, err == nil
 }
 
 // answer is the first record that failed, by its place in the batch: sequence numbers differ in length, so that

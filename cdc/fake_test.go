@@ -22,24 +22,31 @@ type memory struct {
 	err   error
 }
 
-func (m *memory) Load(_ context.Context, s cdc.Shard) (cdc.Checkpoint, error) {
+func (m *memory) Load(_ context.Context, shards []cdc.Shard) ([]cdc.Checkpoint, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.at[s], nil
+	list := make([]cdc.Checkpoint, len(shards))
+	for i, s := range shards {
+		list[i] = m.at[s]
+	}
+	return list, nil
 }
 
-func (m *memory) Save(ctx context.Context, s cdc.Shard, c cdc.Checkpoint) error {
+func (m *memory) Swap(ctx context.Context, s cdc.Shard, seen, next cdc.Checkpoint) (cdc.Checkpoint, bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := cmp.Or(m.err, ctx.Err()); err != nil {
-		return err
+		return cdc.Checkpoint{}, false, err
+	}
+	if kept := m.at[s]; kept.Beat != seen.Beat {
+		return kept, false, nil
 	}
 	if m.at == nil {
 		m.at = map[cdc.Shard]cdc.Checkpoint{}
 	}
-	m.at[s] = c
-	m.saved = append(m.saved, fmt.Sprintf("%s %s %v", s.ID, c.Sequence, c.End))
-	return nil
+	m.at[s] = next
+	m.saved = append(m.saved, fmt.Sprintf("%s %s %v", s.ID, next.Sequence, next.End))
+	return next, true, nil
 }
 
 // fakeStreams is a stream whose shards a test lays out, and whose calls it can break.

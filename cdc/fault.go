@@ -78,6 +78,10 @@ func (t *Trigger) fault(c *change, pipeline string, cause error) (insideout.Even
 	report := faultError{Name: fmt.Sprintf("%T", cause), Message: cause.Error()}
 	if p, ok := errors.AsType[*panicError](cause); ok {
 		report.Name, report.Stack = "panic", p.stack
+	} else if errors.Is(cause, ErrTooLarge) {
+		report.Name = "too large"
+	} else if errors.Is(cause, ErrRejected) {
+		report.Name = "rejected"
 	}
 	if err := e.SetBody("err", report); err != nil {
 		return e, err

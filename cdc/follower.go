@@ -17,9 +17,12 @@ type follower struct {
 	trigger *Trigger
 	opts    TailOptions
 	arn     string
+	me      string              // this run, among those that share the shards
+	sighted map[string]sighting // checkpoints; only look uses it
 
 	mu      sync.Mutex
-	shards  map[string]shardState
+	running map[string]bool      // shards that are being read
+	ended   map[string]bool      // shards that were read to their end
 	silent  map[string]time.Time // running shards that are at their tip, and since when
 	ends    int                  // how many shards have ended
 	work    int                  // how often records were found, and done with
@@ -29,24 +32,16 @@ type follower struct {
 	drained chan struct{}        // closed once everything was read
 }
 
-// shardState is what a follower knows of a shard that it has met.
-type shardState uint8
-
-const (
-	running shardState = iota + 1
-	ended              // read to its end
-)
-
 // run starts readers until the context ends, one of them fails, or the stream is drained.
 func (f *follower) run(ctx context.Context) error {
-	f.shards, f.silent = map[string]shardState{}, map[string]time.Time{}
+	f.running, f.ended, f.silent = map[string]bool{}, map[string]bool{}, map[string]time.Time{}
 	f.changed, f.drain, f.drained = make(chan struct{}, 1), make(chan struct{}), make(chan struct{})
 	inner, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var readers sync.WaitGroup
-	err := f.discover(inner, func(shard string) {
+	err := f.discover(inner, func(l *lease) {
 		readers.Go(func() {
-			if err := f.read(inner, shard); err != nil {
+			if err := f.read(inner, l); err != nil {
 				cancel(err)
 			}
 		})
@@ -66,13 +61,16 @@ func (f *follower) run(ctx context.Context) error {
 }
 
 // discover looks for shards again and again and starts those whose turn it is.
-func (f *follower) discover(ctx context.Context, start func(shard string)) error {
-	drain := f.opts.Drain
+func (f *follower) discover(ctx context.Context, start func(*lease)) error {
+	drain, interval := f.opts.Drain, f.opts.Discover
+	if f.opts.Lease > 0 {
+		interval = min(interval, f.opts.Lease/3)
+	}
 	for {
 		if err := f.look(ctx, start); err != nil {
 			return err
 		}
-		timer := time.NewTimer(f.opts.Discover)
+		timer := time.NewTimer(interval)
 		select {
 		case <-ctx.Done():
 			timer.Stop()
@@ -90,9 +88,8 @@ func (f *follower) discover(ctx context.Context, start func(shard string)) error
 	}
 }
 
-// look lists the shards and starts each one that is new and whose parent was read to its end, or is gone from the
-// stream.
-func (f *follower) look(ctx context.Context, start func(shard string)) error {
+// look lists the shards and starts those that this run is to read.
+func (f *follower) look(ctx context.Context, start func(*lease)) error {
 	f.mu.Lock()
 	draining, ends := closed(f.drain), f.ends
 	f.mu.Unlock()
@@ -100,19 +97,19 @@ func (f *follower) look(ctx context.Context, start func(shard string)) error {
 	if err != nil {
 		return err
 	}
-	known := make(map[string]bool, len(list))
-	for _, s := range list {
-		known[deref(s.ShardId)] = true
+	rows, err := f.load(ctx, list)
+	if err != nil {
+		return fmt.Errorf("cdc: checkpoints of stream %q: %w", f.arn, err)
 	}
+	leases, err := f.claim(ctx, open(rows))
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for _, s := range list {
-		id, parent := deref(s.ShardId), deref(s.ParentShardId)
-		if f.shards[id] != 0 || known[parent] && f.shards[parent] != ended {
-			continue
-		}
-		f.shards[id] = running
-		start(id)
+	for _, l := range leases {
+		f.running[l.shard.ID] = true
+		start(l)
+	}
+	if err != nil {
+		return fmt.Errorf("cdc: checkpoints of stream %q: %w", f.arn, err)
 	}
 	f.looked = draining && ends == f.ends
 	f.checkDrained()
@@ -139,11 +136,12 @@ func (f *follower) listShards(ctx context.Context) ([]streams.Shard, error) {
 	}
 }
 
-// end notes that a shard was read to its end, and has its children looked for. Until that was done the stream is not
-// drained.
-func (f *follower) end(shard string) {
+// leave notes that a shard is not read any longer, and has its children, or its new reader, looked for. Until that was done the stream
+// is not drained.
+func (f *follower) leave(shard string, ended bool) {
 	f.mu.Lock()
-	f.shards[shard] = ended
+	delete(f.running, shard)
+	f.ended[shard] = ended
 	delete(f.silent, shard)
 	f.ends++
 	f.looked = false
@@ -196,8 +194,8 @@ func (f *follower) checkDrained() bool {
 	if !closed(f.drain) || !f.looked {
 		return false
 	}
-	for shard, state := range f.shards {
-		if since, ok := f.silent[shard]; state == running && (!ok || time.Since(since) < f.opts.Idle) {
+	for shard := range f.running {
+		if since, ok := f.silent[shard]; !ok || time.Since(since) < f.opts.Idle {
 			return false
 		}
 	}

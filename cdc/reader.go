@@ -13,42 +13,48 @@ import (
 // reader reads one shard from its checkpoint to its end.
 type reader struct {
 	*follower
+	lease    *lease
 	shard    string
 	at       Checkpoint // how far the shard was published
 	iterator *string
 	oldest   backoff // between two looks for the oldest record
 }
 
-func (f *follower) read(ctx context.Context, shard string) error {
-	r := &reader{follower: f, shard: shard}
-	err := r.run(ctx)
+// read reads a shard until it ends, or is another run's to read, or the work is over.
+func (f *follower) read(ctx context.Context, l *lease) error {
+	r := &reader{follower: f, lease: l, shard: l.shard.ID, at: l.kept}
+	work, stop := l.keep(ctx)
+	err := r.run(work)
+	if cause := context.Cause(work); err != nil && cause != nil {
+		err = cause // what the end of the lease was, not what it led to
+	}
+	stop()
+	taken := errors.Is(err, errTaken)
+	if err != nil && !taken {
+		l.release(ctx)
+	}
 	switch {
 	case err == nil:
-		f.end(shard)
+		f.leave(r.shard, true)
 		return nil
 	case errors.Is(err, errDrained):
 		return nil
 	case ctx.Err() != nil:
 		return ctx.Err()
-	default:
-		return fmt.Errorf("cdc: shard %q: %w", shard, err)
+	case l.opts.Lease > 0 && (taken || errors.Is(err, errAsked)):
+		f.opts.Logger.InfoContext(ctx, "cdc: left a shard to another run", "shard", r.shard, "run", f.me, "taken", taken)
+		f.leave(r.shard, false)
+		return nil
 	}
+	return fmt.Errorf("cdc: shard %q: %w", r.shard, err)
 }
 
-func (r *reader) place() Shard {
-	return Shard{Consumer: r.opts.Consumer, Stream: r.arn, ID: r.shard}
-}
-
-// run returns nil at the end of the shard and errDrained at the end of a drain.
+// run returns nil at the end of the shard, errDrained at the end of a drain, and errAsked where another run asks for the shard.
 func (r *reader) run(ctx context.Context) error {
-	err := r.retry(ctx, "Load", func() (err error) {
-		r.at, err = r.opts.Checkpoints.Load(ctx, r.place())
-		return err
-	})
-	if err != nil || r.at.End {
-		return err
-	}
 	for {
+		if closed(r.lease.asked) {
+			return errAsked
+		}
 		begun := r.begin()
 		out, err := r.next(ctx)
 		if err != nil {
@@ -165,6 +171,9 @@ func (r *reader) publish(ctx context.Context, batch []streams.Record) error {
 		if ctx.Err() == nil {
 			r.opts.Logger.WarnContext(ctx, "cdc: publishing again", "shard", r.shard, "records", len(records), "error", err)
 		}
+		if closed(r.lease.asked) {
+			return errAsked
+		}
 		if err := pause.wait(ctx); err != nil {
 			return err
 		}
@@ -200,11 +209,7 @@ const saveTimeout = 5 * time.Second
 func (r *reader) save(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
 	defer cancel()
-	err := r.retry(ctx, "Save", func() error { return r.opts.Checkpoints.Save(ctx, r.place(), r.at) })
-	if err != nil {
-		return fmt.Errorf("checkpoint: %w", err)
-	}
-	return nil
+	return r.lease.save(ctx, r.at)
 }
 
 // finish notes that the shard is closed and was read to its end.
@@ -234,6 +239,8 @@ func (r *reader) pause(ctx context.Context, begun int) error {
 		return ctx.Err()
 	case <-r.drained:
 		return errDrained
+	case <-r.lease.asked:
+		return errAsked
 	case <-drain:
 		return nil
 	case <-timer.C:

@@ -104,32 +104,43 @@ func requireComplete(t *testing.T, events []insideout.Event) {
 	}
 }
 
-// TestCheckpointsIn: of two checkpoints the one that is further stays, and none is published.
+// TestCheckpointsIn: a swap is done if nothing was written since, or if it was done already; none is published.
 func TestCheckpointsIn(t *testing.T) {
 	t.Parallel()
 	engine, db := newTable(t, nil)
 	checkpoints := cdc.CheckpointsIn(db)
 	shard := cdc.Shard{Consumer: "c", Stream: "arn:a|b", ID: "s"}
-	at := time.Unix(1_900_000_000, 0).UTC()
-	got, err := checkpoints.Load(t.Context(), shard)
-	require.NoError(t, err)
-	require.Zero(t, got)
-	steps := []cdc.Checkpoint{
-		{Sequence: "99", At: at}, {Sequence: "100", At: at}, {Sequence: "101", At: at.Add(time.Second)}, {Sequence: "101", At: at.Add(time.Second), End: true},
-	}
-	for i, c := range steps {
-		require.NoError(t, checkpoints.Save(t.Context(), shard, c))
-		if i > 0 {
-			require.NoError(t, checkpoints.Save(t.Context(), shard, steps[i-1]), "an older one is no error")
-		}
-		got, err := checkpoints.Load(t.Context(), shard)
+	others := []cdc.Shard{{Consumer: "d", Stream: shard.Stream, ID: shard.ID}, shard, {Consumer: "c", Stream: shard.Stream, ID: "t"}}
+	load := func() cdc.Checkpoint {
+		list, err := checkpoints.Load(t.Context(), others)
 		require.NoError(t, err)
-		require.Equal(t, c, got)
+		require.Zero(t, list[0])
+		require.Zero(t, list[2])
+		return list[1]
 	}
-	other, err := checkpoints.Load(t.Context(), cdc.Shard{Consumer: "d", Stream: shard.Stream, ID: shard.ID})
-	require.NoError(t, err)
-	require.Zero(t, other)
-
+	require.Zero(t, load())
+	var last cdc.Checkpoint
+	at := time.Unix(1_900_000_000, 0).UTC()
+	for i, next := range []cdc.Checkpoint{
+		{Sequence: "99", At: at, Beat: 1},
+		{Sequence: "100", At: at, Beat: 2, Holder: "a", Lease: 1500 * time.Millisecond},
+		{Sequence: "100", At: at, Beat: 3, Holder: "a", Wanted: "b"},
+		{Sequence: "101", At: at.Add(time.Second), Beat: 4, End: true},
+	} {
+		for range 2 { // the second time as after a lost answer
+			kept, swapped, err := checkpoints.Swap(t.Context(), shard, last, next)
+			require.NoError(t, err)
+			require.True(t, swapped)
+			require.Equal(t, next, kept)
+		}
+		require.Equal(t, next, load())
+		late := cdc.Checkpoint{Sequence: "7", At: at, Beat: int64(i + 1), Holder: "late"}
+		kept, swapped, err := checkpoints.Swap(t.Context(), shard, last, late)
+		require.NoError(t, err)
+		require.False(t, swapped, "who saw what was there before comes too late")
+		require.Equal(t, next, kept)
+		last = next
+	}
 	var out sink
 	drained(t, engine, newTrigger(t, &out, thingEvent), 100)
 	require.Empty(t, out.all())

@@ -3,6 +3,7 @@ package cdc
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -37,6 +38,16 @@ type TailOptions struct {
 	// Consumer tells this run's checkpoints from those of others that follow the same stream. Default: "tail".
 	Consumer string
 
+	// Lease lets several runs, in as many processes, share the shards: those with the same Consumer, Lease and Checkpoints, which must be
+	// kept where all of them see them. Each shard is read by one of them, as evenly as they can be spread. A run that gives no sign
+	// for this long loses its shards to the others; one that ends, and one that has more than others, hands them over in between two
+	// batches. A sign is a checkpoint, or a write for itself every third of this time. At least 100 ms; 10 seconds or more for runs on
+	// different machines. Default: the run reads every shard, and there should be no other.
+	Lease time.Duration
+
+	// Worker is the name of this run in logs and checkpoints; runs may have the same one. Default: "worker".
+	Worker string
+
 	// Limit is how many records are read at a time, 1 to 1000. Default: 1000.
 	Limit int
 
@@ -47,7 +58,8 @@ type TailOptions struct {
 	Discover time.Duration
 
 	// Drain ends the run without an error once the channel is closed, every shard was read to its tip, and Idle has
-	// passed without a record in any of them. Default: the run ends with its context.
+	// passed without a record in any of them. A run that shares the shards looks at those that it holds. Default: the run ends with
+	// its context.
 	Drain <-chan struct{}
 
 	// Idle is how long all shards must have been silent before a drained run ends. DynamoDB's streams may be a second
@@ -81,8 +93,11 @@ type Progress struct {
 // in order. A batch of records that could not be published is tried again, with growing pauses, until ctx ends.
 //
 // Every record is published at least once: the checkpoint of a shard is written after the batch is out, and a run that
-// is killed in between publishes it again, with the same ids. Run one Tail for a set of checkpoints; a second one
-// publishes everything twice.
+// is killed in between publishes it again, with the same ids. Several runs share the shards if they have a TailOptions.Lease; without,
+// run one Tail for a set of checkpoints: a second one publishes everything twice.
+//
+// A run that has lost its lease without knowing it may still publish the batch that it is at, which its successor publishes, too. It
+// cannot move the checkpoint. Each event of a partition key is published for the first time after those before it.
 //
 // The error is that of ctx, [ErrNoStream], [ErrTrimmed], one of the streams client that a retry does not mend, or of
 // the checkpoints.
@@ -91,6 +106,13 @@ func Tail(ctx context.Context, streams Streams, tableName string, t *Trigger, op
 		return errors.New("cdc: Tail needs a streams client and a trigger")
 	}
 	f := &follower{streams: streams, trigger: t, opts: tailDefaults(opts)}
+	f.me = f.opts.Worker + "/" + rand.Text()
+	if f.opts.Lease < 0 || f.opts.Lease > 0 && f.opts.Lease < minLease {
+		return fmt.Errorf("cdc: a lease of %v: it must be %v or more", f.opts.Lease, minLease)
+	}
+	if f.opts.Lease > 0 && opts.Checkpoints == nil {
+		return errors.New("cdc: runs that share the shards (TailOptions.Lease) need Checkpoints that all of them see")
+	}
 	arn, err := f.findStream(ctx, tableName)
 	if err != nil {
 		return err
@@ -99,15 +121,18 @@ func Tail(ctx context.Context, streams Streams, tableName string, t *Trigger, op
 	return f.run(ctx)
 }
 
+const minLease = 100 * time.Millisecond
+
 func tailDefaults(opts *TailOptions) TailOptions {
 	var o TailOptions
 	if opts != nil {
 		o = *opts
 	}
 	if o.Checkpoints == nil {
-		o.Checkpoints = forgetful{}
+		o.Checkpoints = &forgetful{at: map[Shard]Checkpoint{}}
 	}
 	o.Consumer = cmp.Or(o.Consumer, "tail")
+	o.Worker = cmp.Or(o.Worker, "worker")
 	if o.Limit <= 0 || o.Limit > 1000 {
 		o.Limit = 1000
 	}

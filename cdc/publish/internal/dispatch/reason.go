@@ -46,10 +46,14 @@ func Refused(code, text *string, sender bool) error {
 	return e
 }
 
-// Rejected makes err the reason for an event that the destination will never take.
+// Rejected makes err the reason for an event that the destination will never take. Of a service's error only the code and the text
+// are left: ids of requests differ from delivery to delivery, and the reason goes into a fault event.
 func Rejected(err error) error {
 	if err == nil || errors.Is(err, cdc.ErrRejected) {
 		return err
+	}
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
+		return &refusal{code: api.ErrorCode(), text: api.ErrorMessage(), final: true}
 	}
 	return fmt.Errorf("%w: %w", cdc.ErrRejected, err)
 }

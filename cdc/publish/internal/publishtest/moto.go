@@ -34,7 +34,9 @@ func Endpoint(t *testing.T) aws.Config {
 }
 
 // Name is a name for a resource that no other run has.
-func Name(kind string) string { return fmt.Sprintf("%s-%d-%d", kind, os.Getpid(), time.Now().UnixNano()) }
+func Name(kind string) string {
+	return fmt.Sprintf("%s-%d-%d", kind, os.Getpid(), time.Now().UnixNano())
+}
 
 // Queue is a queue at the endpoint, by which a test sees what arrives. It speaks the protocol of SQS itself, since only the package
 // named after a service may import its SDK.
@@ -65,7 +67,9 @@ func (q *Queue) Receive(t *testing.T, n int) [][]byte {
 	t.Helper()
 	var bodies [][]byte
 	for idle := 0; len(bodies) <= n && idle < 3; {
-		var got struct{ Messages []struct{ Body, ReceiptHandle string } }
+		var got struct {
+			Messages []struct{ Body, ReceiptHandle string }
+		}
 		q.call(t, "ReceiveMessage", map[string]any{"QueueUrl": q.URL, "MaxNumberOfMessages": 10}, &got)
 		for _, m := range got.Messages {
 			bodies = append(bodies, []byte(m.Body))
