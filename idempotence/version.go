@@ -42,7 +42,12 @@ func NewVersion(t time.Time, eventID string) (Version, error) {
 	case !utf8.ValidString(eventID):
 		return "", fmt.Errorf("%w: event id %q is not UTF-8", ErrVersion, eventID)
 	}
-	return Version(fmt.Sprintf("%0*d%c%s", millisDigits, millis, separator, eventID)), nil
+	text := make([]byte, 0, 64) // on the stack, for the usual ids
+	for width := int64(1e12); width > millis && width > 1; width /= 10 {
+		text = append(text, '0')
+	}
+	text = append(strconv.AppendInt(text, millis, 10), separator)
+	return Version(append(text, eventID...)), nil
 }
 
 // VersionOf returns the version of the change that e brought, by its timestamp and id; see [NewVersion].

@@ -74,7 +74,7 @@ type batch struct {
 	*Listener
 	deliveries []delivery
 	lanes      map[laneKey]*laneWork
-	rows       [][]*laneWork // by row, so that each is written by one worker
+	rows       []*laneWork // the first lane of each row, which is written by one worker
 	rowIndex   map[table.RowKey]int
 
 	mu     sync.Mutex // guards what follows while workers run
@@ -94,14 +94,16 @@ type laneKey struct {
 // laneWork is what a batch has for one lane of a row.
 type laneWork struct {
 	laneKey
+	next      *laneWork // another lane of the row
 	mutations []mutation
-	done      bool // one of them was written, whatever its outcome
+	only      [1]mutation // what mutations has at first: most lanes have one
+	done      bool        // one of them was written, whatever its outcome
 }
 
 func newBatch(l *Listener, deliveries []delivery) *batch {
 	return &batch{
 		Listener: l, deliveries: deliveries, failed: map[int]error{},
-		lanes: map[laneKey]*laneWork{}, rowIndex: map[table.RowKey]int{},
+		lanes: make(map[laneKey]*laneWork, len(deliveries)), rowIndex: make(map[table.RowKey]int, len(deliveries)),
 	}
 }
 
@@ -182,13 +184,15 @@ func (b *batch) put(m mutation) {
 	work := b.lanes[id]
 	if work == nil {
 		work = &laneWork{laneKey: id}
+		work.mutations = work.only[:0]
 		b.lanes[id] = work
 		row, ok := b.rowIndex[m.key]
-		if !ok {
-			row = len(b.rows)
-			b.rowIndex[m.key], b.rows = row, append(b.rows, nil)
+		if ok {
+			first := b.rows[row]
+			work.next, first.next = first.next, work
+		} else {
+			b.rowIndex[m.key], b.rows = len(b.rows), append(b.rows, work)
 		}
-		b.rows[row] = append(b.rows[row], work)
 	}
 	work.mutations = append(work.mutations, m)
 }
@@ -219,7 +223,7 @@ func (b *batch) fail(source int, err error) {
 // write makes the writes, each row by one worker.
 func (b *batch) write(ctx context.Context) {
 	b.each(len(b.rows), func(row int) {
-		for _, work := range b.rows[row] {
+		for work := b.rows[row]; work != nil; work = work.next {
 			b.writeLane(ctx, work)
 		}
 	})

@@ -43,12 +43,14 @@ func kilobytes(t testing.TB) (*views.Listener, events.SQSEvent) {
 func BenchmarkHandleSQS(b *testing.B) {
 	l, batch := kilobytes(b)
 	b.ReportAllocs()
+	before := cpu()
 	for b.Loop() {
 		if r, _ := l.HandleSQS(b.Context(), batch); len(r.BatchItemFailures) > 0 {
 			b.Fatal(r)
 		}
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/100, "ns/event")
+	b.ReportMetric(float64((cpu()-before).Nanoseconds())/float64(b.N)/100, "cpu-ns/event")
 }
 
 // TestAllocations holds the listener's own work on an event of 1 KB, from its JSON to the request, to 60 allocations.

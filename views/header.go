@@ -64,10 +64,29 @@ func setTags(e *insideout.Event, value []byte) bool {
 	s := scanner{raw: value}
 	s.members(func(name, value []byte) bool {
 		text, ok := plainText(value)
-		e.Tags[string(name)] = string(text)
+		e.Tags[tagName(name)] = string(text)
 		return ok
 	})
 	return !s.broken && s.end()
+}
+
+// tagName is the text of a tag's name, which is nearly always one of the standard ones.
+func tagName(name []byte) string {
+	switch string(name) {
+	case insideout.TagAccount:
+		return insideout.TagAccount
+	case insideout.TagRegion:
+		return insideout.TagRegion
+	case insideout.TagStage:
+		return insideout.TagStage
+	case insideout.TagSource:
+		return insideout.TagSource
+	case insideout.TagFunction:
+		return insideout.TagFunction
+	case insideout.TagPipeline:
+		return insideout.TagPipeline
+	}
+	return string(name)
 }
 
 // plainText returns what is between the quotes of a JSON string that has no escapes and nothing but ASCII.

@@ -1,6 +1,7 @@
 package views
 
 import (
+	"cmp"
 	"context"
 	"strconv"
 	"strings"
@@ -18,7 +19,7 @@ func (l *Listener) HandleSQS(ctx context.Context, batch events.SQSEvent) (events
 	for i, m := range batch.Records {
 		deliveries[i] = decodeEvent([]byte(m.Body), m.MessageId)
 		deliveries[i].record, deliveries[i].at = m, millisOf(m.Attributes["SentTimestamp"])
-		deliveries[i].attempt, _ = strconv.Atoi(m.Attributes["ApproximateReceiveCount"])
+		deliveries[i].attempt, _ = strconv.Atoi(cmp.Or(m.Attributes["ApproximateReceiveCount"], "0"))
 	}
 	failed := l.process(ctx, fromSQS, deliveries)
 	var response events.SQSEventResponse
@@ -37,8 +38,8 @@ func (l *Listener) HandleSQS(ctx context.Context, batch events.SQSEvent) (events
 
 // millisOf reads the time of a message attribute, which is the zero time if there is none.
 func millisOf(text string) time.Time {
-	millis, err := strconv.ParseInt(text, 10, 64)
-	if err != nil {
+	millis, err := strconv.ParseInt(cmp.Or(text, "0"), 10, 64)
+	if err != nil || millis == 0 {
 		return time.Time{}
 	}
 	return time.UnixMilli(millis).UTC()

@@ -110,8 +110,8 @@ func (b *batch) touchedTotals() []*total {
 	var totals []*total
 	index := map[string]*total{}
 	for n, r := range b.rollups {
-		for _, row := range b.rows {
-			for _, work := range row {
+		for _, first := range b.rows {
+			for work := first; work != nil; work = work.next {
 				if !work.done || work.mutations[0].rule.model != r.edges {
 					continue
 				}
