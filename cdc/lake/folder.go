@@ -32,8 +32,13 @@ func NewFolder(dir string) *Folder { return &Folder{dir} }
 
 func (f *Folder) path(name string) string { return filepath.Join(f.dir, filepath.FromSlash(name)) }
 
-// Bucket is "folder", whatever the folder's name: it may be moved.
-func (f *Folder) Bucket() (bucket, prefix string) { return folderBucket, "" }
+// Claims returns the folder itself, as the bucket "folder" whatever its name: it may be moved.
+func (f *Folder) Claims(bucket string) (Store, string, error) {
+	if bucket != "" && bucket != folderBucket {
+		return nil, "", fmt.Errorf("lake: the bucket %q cannot be reached from a folder", bucket)
+	}
+	return f, folderBucket, nil
+}
 
 // Folders returns the folders below the store's own.
 func (f *Folder) Folders(context.Context) ([]string, error) {
@@ -51,14 +56,14 @@ func (f *Folder) Folders(context.Context) ([]string, error) {
 }
 
 // List walks through the folder prefix.
-func (f *Folder) List(ctx context.Context, prefix, from string) iter.Seq2[Object, error] {
+func (f *Folder) List(ctx context.Context, prefix, after string) iter.Seq2[Object, error] {
 	return func(yield func(Object, error) bool) {
-		f.walk(ctx, strings.TrimSuffix(prefix, "/"), from, yield)
+		f.walk(ctx, strings.TrimSuffix(prefix, "/"), after, yield)
 	}
 }
 
 // walk yields the files below a folder. It returns false when it is to end.
-func (f *Folder) walk(ctx context.Context, folder, from string, yield func(Object, error) bool) bool {
+func (f *Folder) walk(ctx context.Context, folder, after string, yield func(Object, error) bool) bool {
 	if err := ctx.Err(); err != nil {
 		yield(Object{}, fmt.Errorf("lake: %w", err))
 		return false
@@ -78,10 +83,10 @@ func (f *Folder) walk(ctx context.Context, folder, from string, yield func(Objec
 		switch {
 		case strings.HasPrefix(entry.Name(), "."):
 		case entry.IsDir():
-			if last := name + "/\xff"; last >= from && !f.walk(ctx, name, from, yield) {
+			if last := name + "/\xff"; last > after && !f.walk(ctx, name, after, yield) {
 				return false
 			}
-		case name >= from:
+		case name > after:
 			object, err := f.describe(name, entry)
 			if errors.Is(err, fs.ErrNotExist) {
 				continue

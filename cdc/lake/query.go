@@ -205,7 +205,7 @@ func (h *hour) add(object Object, p, after place, q Query) {
 // regionObjects lists what lies in the years of a region, within the range. Folders that are no years belong to others.
 func (l *Lake) regionObjects(ctx context.Context, region string, after place, q Query) iter.Seq2[Object, error] {
 	prefix := region + "/"
-	from, to := prefix+"0", prefix+":"
+	from, to := prefix+"/", prefix+":" // what comes before and after the digits
 	if start := after.start; q.After != "" {
 		from = prefix + hourPath(start)
 	}
