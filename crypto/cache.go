@@ -6,6 +6,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -18,6 +19,8 @@ type cache[K comparable, V any] struct {
 	kept  map[K]*list.Element // of *kept[K, V]
 	order *list.List          // the most recently used first
 	loads map[K]*load[V]
+	// evictions grows before each eviction, for loads that take what was read before they began.
+	evictions atomic.Uint64
 }
 
 type kept[K comparable, V any] struct {
@@ -147,6 +150,7 @@ func (c *cache[K, V]) keep(key K, value V, start time.Time) {
 
 // evict forgets a key, a load of it that is under way included: what it brings is not kept.
 func (c *cache[K, V]) evict(key K) {
+	c.evictions.Add(1)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.loads, key)
@@ -157,6 +161,7 @@ func (c *cache[K, V]) evict(key K) {
 
 // evictAll forgets everything that match picks.
 func (c *cache[K, V]) evictAll(match func(K) bool) {
+	c.evictions.Add(1)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for key := range c.loads {

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -16,6 +17,7 @@ import (
 // Client is what the key table needs of DynamoDB: a part of *dynamodb.Client, and of the embedded engine.
 type Client interface {
 	GetItem(context.Context, *dynamodb.GetItemInput, ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error)
+	BatchGetItem(context.Context, *dynamodb.BatchGetItemInput, ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error)
 	PutItem(context.Context, *dynamodb.PutItemInput, ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error)
 	Scan(context.Context, *dynamodb.ScanInput, ...func(*dynamodb.Options)) (*dynamodb.ScanOutput, error)
 }
@@ -80,6 +82,31 @@ func (t keyTable) get(ctx context.Context, pk string) (item, error) {
 		return nil, t.fault("read", err)
 	}
 	return out.Item, nil
+}
+
+// batchSize is DynamoDB's limit for one BatchGetItem.
+const batchSize = 100
+
+// getAll reads rows in as few requests as can be. What DynamoDB does not process is not in the answer; nor is what does not
+// exist.
+func (t keyTable) getAll(ctx context.Context, pks []string) (map[string]item, error) {
+	rows := make(map[string]item, len(pks))
+	for some := range slices.Chunk(pks, batchSize) {
+		keys := make([]item, len(some))
+		for i, pk := range some {
+			keys[i] = item{attrPK: text(pk), attrSK: text(sortKey)}
+		}
+		out, err := t.client.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{RequestItems: map[string]types.KeysAndAttributes{
+			t.name: {Keys: keys, ConsistentRead: aws.Bool(true)},
+		}})
+		if err != nil {
+			return nil, t.fault("read", err)
+		}
+		for _, it := range out.Responses[t.name] {
+			rows[asText(it[attrPK])] = it
+		}
+	}
+	return rows, nil
 }
 
 // errOvertaken: another writer changed the row first.

@@ -35,6 +35,7 @@ type counting struct {
 	reads, writes, scans atomic.Int64
 	fail                 atomic.Pointer[error]
 	gate                 chan struct{} // nil, or: reads wait for it
+	lossy                bool          // batches answer the half
 }
 
 func (c *counting) GetItem(ctx context.Context, in *dynamodb.GetItemInput, o ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error) {
@@ -50,6 +51,20 @@ func (c *counting) GetItem(ctx context.Context, in *dynamodb.GetItemInput, o ...
 		return nil, *err
 	}
 	return c.tableClient.GetItem(ctx, in, o...)
+}
+
+func (c *counting) BatchGetItem(ctx context.Context, in *dynamodb.BatchGetItemInput, o ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error) {
+	c.reads.Add(1)
+	if err := c.fail.Load(); err != nil {
+		return nil, *err
+	}
+	out, err := c.tableClient.BatchGetItem(ctx, in, o...)
+	if c.lossy && err == nil {
+		for name, rows := range out.Responses {
+			out.Responses[name] = rows[:len(rows)/2]
+		}
+	}
+	return out, err
 }
 
 func (c *counting) PutItem(ctx context.Context, in *dynamodb.PutItemInput, o ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error) {

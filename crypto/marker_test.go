@@ -56,26 +56,9 @@ func TestNothingTells(t *testing.T) {
 	require.NoError(t, s.RotateSubject(ctx, subject))
 	_, err = s.Reseal(ctx, &shelf{rows: [][]insideout.SealedField{{moved}}}, "", nil)
 	try(err)
-	k.client.fail.Store(&errOutage)
-	s.Evict()
-	try(s.Seal(ctx, []insideout.SealedField{plain}))
-	try(s.Open(ctx, []insideout.SealedField{f}))
-	_, err = s.ShredSubject(ctx, subject)
-	try(err)
-	_, err = s.SubjectRef(ctx, subject)
-	try(err)
-	k.client.fail.Store(nil)
-	k.master.fail.Store(&errOutage)
-	try(s.Seal(ctx, []insideout.SealedField{plain}))
-	_, err = s.RotateEpoch(ctx)
-	try(err)
-	k.master.fail.Store(nil)
-	canceled, cancel := context.WithCancel(ctx)
-	cancel()
-	try(s.RotateSubject(canceled, subject))
-	_, err = s.ShredSubject(ctx, subject)
-	require.NoError(t, err)
-	try(s.Seal(ctx, []insideout.SealedField{plain}))
+	for _, err := range failures(t, k, s, f, plain) {
+		try(err)
+	}
 
 	said = append(said, s, keys, plain, fields, &plain, k.master.KeyWrapper, copyTable(t, k))
 	text := printed(t, said)
@@ -86,6 +69,33 @@ func TestNothingTells(t *testing.T) {
 			require.NotContains(t, text, form)
 		}
 	}
+}
+
+// failures are the errors of a key table and a key service that are out of reach, and of a subject that is shredded.
+func failures(t *testing.T, k *kit, s *crypto.Sealer, f, plain insideout.SealedField) (said []error) {
+	t.Helper()
+	ctx, subject := t.Context(), f.Origin.Subject
+	k.client.fail.Store(&errOutage)
+	s.Evict()
+	said = append(said, s.Seal(ctx, []insideout.SealedField{plain}))
+	said = append(said, s.Open(ctx, []insideout.SealedField{f}))
+	_, err := s.ShredSubject(ctx, subject)
+	said = append(said, err)
+	_, err = s.SubjectRef(ctx, subject)
+	said = append(said, err)
+	k.client.fail.Store(nil)
+	k.master.fail.Store(&errOutage)
+	said = append(said, s.Seal(ctx, []insideout.SealedField{plain}))
+	_, err = s.RotateEpoch(ctx)
+	said = append(said, err)
+	k.master.fail.Store(nil)
+	canceled, cancel := context.WithCancel(ctx)
+	cancel()
+	said = append(said, s.RotateSubject(canceled, subject))
+	_, err = s.ShredSubject(ctx, subject)
+	require.NoError(t, err)
+	said = append(said, s.Seal(ctx, []insideout.SealedField{plain}))
+	return said
 }
 
 // printed is all that can be printed of things.

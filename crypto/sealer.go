@@ -57,33 +57,36 @@ func (s *Sealer) Seal(ctx context.Context, fields []insideout.SealedField) error
 	if err != nil {
 		return s.fault("seal", err)
 	}
-	versions := make([]*keyVersion, len(fields))
+	var few [4]*keyVersion // so that a row needs no allocation
+	versions := few[:0]
 	for i := range fields {
 		found := keys.of(fields[i].Origin.Subject)
-		if err := cmpErr(found.err, func() error { return usable(found.keys.state) }); err != nil {
+		if err := found.sealable(); err != nil {
 			return s.fieldFault("seal", fields[i].Origin, err)
 		}
-		versions[i] = found.keys.current
+		versions = append(versions, found.keys.current)
 	}
 	if err := s.reserve(ctx, fields, versions); err != nil {
 		return s.fault("seal", err)
 	}
-	split(len(fields), func(from, to int) {
-		var aad []byte
-		for i := from; i < to; i++ {
-			f := &fields[i]
-			aad = appendAAD(aad[:0], &versions[i].id, s.namespace, &f.Origin)
-			f.Ciphertext, f.Err = sealValue(versions[i].aead, &versions[i].id, f.Plaintext, aad), nil
-		}
-	})
+	if len(fields) < parallelFrom {
+		s.sealAll(fields, versions)
+		return nil
+	}
+	many := slices.Clone(versions)
+	split(len(fields), func(from, to int) { s.sealAll(fields[from:to], many[from:to]) })
 	return nil
 }
 
-func cmpErr(err error, next func() error) error {
-	if err != nil {
-		return err
+const aadSize = 256 // enough for most
+
+func (s *Sealer) sealAll(fields []insideout.SealedField, versions []*keyVersion) {
+	aad := make([]byte, 0, aadSize)
+	for i := range fields {
+		f := &fields[i]
+		aad = appendAAD(aad[:0], &versions[i].id, s.namespace, &f.Origin)
+		f.Ciphertext, f.Err = sealValue(versions[i].aead, &versions[i].id, f.Plaintext, aad), nil
 	}
-	return next()
 }
 
 // Open fills in the Plaintext of every field from its Ciphertext and Origin, or its Err: insideout.ErrShredded and ErrRestricted are outcomes
@@ -94,16 +97,15 @@ func (s *Sealer) Open(ctx context.Context, fields []insideout.SealedField) error
 	if err != nil {
 		return s.fault("open", err)
 	}
-	if err := s.refetch(ctx, fields, keys); err != nil {
+	if err := s.refetch(ctx, fields, &keys); err != nil {
 		return s.fault("open", err)
 	}
-	split(len(fields), func(from, to int) {
-		var aad []byte
-		for i := from; i < to; i++ {
-			f := &fields[i]
-			f.Plaintext, f.Err = s.openField(f, keys.of(f.Origin.Subject), &aad)
-		}
-	})
+	if len(fields) < parallelFrom {
+		s.openAll(fields, &keys)
+	} else {
+		many := keys
+		split(len(fields), func(from, to int) { s.openAll(fields[from:to], &many) })
+	}
 	var faults []error
 	for i := range fields {
 		if err := fields[i].Err; err != nil && !outcome(err) {
@@ -112,6 +114,14 @@ func (s *Sealer) Open(ctx context.Context, fields []insideout.SealedField) error
 		}
 	}
 	return errors.Join(faults...)
+}
+
+func (s *Sealer) openAll(fields []insideout.SealedField, keys *loadedKeys) {
+	aad := make([]byte, 0, aadSize)
+	for i := range fields {
+		f := &fields[i]
+		f.Plaintext, f.Err = s.openField(f, keys.of(f.Origin.Subject), &aad)
+	}
 }
 
 func outcome(err error) bool {
@@ -163,11 +173,18 @@ type loaded struct {
 	err  error
 }
 
+// sealable says why the keys do not seal, if they do not.
+func (l loaded) sealable() error {
+	if l.err != nil {
+		return l.err
+	}
+	return usable(l.keys.state)
+}
+
 // loadedKeys has the keys of all subjects of a call; most calls are about one.
 type loadedKeys struct {
-	subject string
-	one     loaded
-	more    map[string]loaded
+	one  loaded
+	more map[string]loaded
 }
 
 func (l *loadedKeys) of(subject string) loaded {
@@ -177,27 +194,26 @@ func (l *loadedKeys) of(subject string) loaded {
 	return l.more[subject]
 }
 
-// load fetches the keys of all subjects in fields, several at a time. Unknown ones are an outcome of their fields; other errors are
-// those of the call.
-func (s *Sealer) load(ctx context.Context, fields []insideout.SealedField, create bool) (*loadedKeys, error) {
-	l := &loadedKeys{}
+// load fetches the keys of all subjects in fields. Unknown ones are an outcome of their fields; other errors are those of the
+// call.
+func (s *Sealer) load(ctx context.Context, fields []insideout.SealedField, create bool) (loadedKeys, error) {
 	if len(fields) == 0 {
-		return l, nil
+		return loadedKeys{}, nil
 	}
-	l.subject = fields[0].Origin.Subject
-	same := func(f insideout.SealedField) bool { return f.Origin.Subject != l.subject }
-	if !slices.ContainsFunc(fields, same) {
-		var err error
-		l.one, err = s.loadOne(ctx, l.subject, create)
-		return l, err
-	}
-	l.more = map[string]loaded{}
 	for i := range fields {
-		l.more[fields[i].Origin.Subject] = loaded{}
+		if fields[i].Origin.Subject != fields[0].Origin.Subject {
+			more := make(map[string]loaded, len(fields))
+			for j := range fields {
+				more[fields[j].Origin.Subject] = loaded{}
+			}
+			return loadedKeys{more: more}, s.loadMany(ctx, more, create)
+		}
 	}
-	return l, s.loadMany(ctx, l.more, create)
+	one, err := s.loadOne(ctx, fields[0].Origin.Subject, nil, create)
+	return loadedKeys{one: one}, err
 }
 
+// loadMany reads the rows of subjects that are not cached in requests of a hundred.
 func (s *Sealer) loadMany(ctx context.Context, subjects map[string]loaded, create bool) error {
 	var missing []string
 	for subject := range subjects {
@@ -207,12 +223,19 @@ func (s *Sealer) loadMany(ctx context.Context, subjects map[string]loaded, creat
 			missing = append(missing, subject)
 		}
 	}
+	if len(missing) == 0 {
+		return nil
+	}
+	ahead, err := s.readAhead(ctx, missing, create)
+	if err != nil {
+		return err
+	}
 	var mu sync.Mutex
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(maxLoads)
 	for _, subject := range missing {
 		g.Go(func() error {
-			found, err := s.loadOne(ctx, subject, create)
+			found, err := s.loadOne(ctx, subject, ahead, create)
 			mu.Lock()
 			defer mu.Unlock()
 			subjects[subject] = found
@@ -222,8 +245,8 @@ func (s *Sealer) loadMany(ctx context.Context, subjects map[string]loaded, creat
 	return g.Wait()
 }
 
-func (s *Sealer) loadOne(ctx context.Context, subject string, create bool) (loaded, error) {
-	keys, err := s.subjectKeys(ctx, subject, create)
+func (s *Sealer) loadOne(ctx context.Context, subject string, ahead *readAhead, create bool) (loaded, error) {
+	keys, err := s.subjectKeys(ctx, subject, ahead, create)
 	if err != nil && !create && errors.Is(err, ErrUnknownKey) {
 		return loaded{err: foreign("%w", err)}, nil
 	}
@@ -241,7 +264,7 @@ func (s *Sealer) refetch(ctx context.Context, fields []insideout.SealedField, l 
 			continue
 		}
 		s.Evict(subject)
-		fresh, err := s.loadOne(ctx, subject, false)
+		fresh, err := s.loadOne(ctx, subject, nil, false)
 		if err != nil {
 			return err
 		}

@@ -35,19 +35,22 @@ type keyVersion struct {
 const attempts = 16
 
 // subjectKeys loads the keys of a subject. With create it makes what is missing; without, a missing one is ErrUnknownKey.
-func (s *Sealer) subjectKeys(ctx context.Context, subject string, create bool) (*subjectKeys, error) {
-	key := subjectKey{s.namespace, subject}
-	if found, ok := s.keys.subjects.peek(key); ok {
+func (s *Sealer) subjectKeys(ctx context.Context, subject string, ahead *readAhead, create bool) (*subjectKeys, error) {
+	if found, ok := s.keys.subjects.peek(subjectKey{s.namespace, subject}); ok {
 		return found, nil
 	}
-	return getOrCreate(ctx, s.keys.subjects, key, create, func(ctx context.Context) (*subjectKeys, error) {
+	return s.loadKeys(ctx, subject, ahead, create)
+}
+
+func (s *Sealer) loadKeys(ctx context.Context, subject string, ahead *readAhead, create bool) (*subjectKeys, error) {
+	return getOrCreate(ctx, s.keys.subjects, subjectKey{s.namespace, subject}, create, func(ctx context.Context) (*subjectKeys, error) {
 		n, pk, err := s.locate(ctx, subject, create)
 		if err != nil {
 			return nil, err
 		}
 		for range attempts {
-			row, err := s.readSubject(ctx, pk)
-			if err == nil && row == nil {
+			row, err := s.readRow(ctx, pk, ahead)
+			if ahead = nil; err == nil && row == nil {
 				if !create {
 					return nil, fmt.Errorf("%w: the subject has none in this namespace", errAbsent)
 				}
@@ -75,6 +78,43 @@ func (s *Sealer) locate(ctx context.Context, subject string, create bool) (*name
 	}
 	ref, err := n.reference(subject)
 	return n, subjectPK(s.namespace, ref), err
+}
+
+// readAhead has rows that were read together, as long as no key was evicted since: what is evicted must be read again.
+type readAhead struct {
+	rows      map[string]item
+	evictions uint64
+}
+
+func (s *Sealer) readAhead(ctx context.Context, subjects []string, create bool) (*readAhead, error) {
+	ahead := &readAhead{evictions: s.keys.subjects.evictions.Load()}
+	n, err := s.keys.namespace(ctx, s.namespace, create)
+	if errors.Is(err, errAbsent) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	pks := make([]string, len(subjects))
+	for i, subject := range subjects {
+		ref, err := n.reference(subject)
+		if err != nil {
+			return nil, err
+		}
+		pks[i] = subjectPK(s.namespace, ref)
+	}
+	ahead.rows, err = s.keys.subjectTable.getAll(ctx, pks)
+	return ahead, err
+}
+
+// readRow takes the row that was read ahead, if it still counts.
+func (s *Sealer) readRow(ctx context.Context, pk string, ahead *readAhead) (*subjectRow, error) {
+	if ahead != nil && ahead.evictions == s.keys.subjects.evictions.Load() {
+		if it, ok := ahead.rows[pk]; ok {
+			return readSubject(it)
+		}
+	}
+	return s.readSubject(ctx, pk)
 }
 
 func (s *Sealer) readSubject(ctx context.Context, pk string) (*subjectRow, error) {

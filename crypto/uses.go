@@ -76,7 +76,7 @@ func (s *Sealer) reserveRun(ctx context.Context, subject string, v *keyVersion, 
 			continue
 		}
 		s.Evict(subject)
-		keys, err := s.subjectKeys(ctx, subject, true)
+		keys, err := s.subjectKeys(ctx, subject, nil, true)
 		if err != nil {
 			return nil, err
 		}
