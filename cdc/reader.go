@@ -204,12 +204,17 @@ func (r *reader) move(ctx context.Context, records []record) error {
 	return nil
 }
 
+// saveTimeout is how long a checkpoint of records that are out may take when the work is over already.
 const saveTimeout = 5 * time.Second
 
 func (r *reader) save(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
+	outlive, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	return r.lease.save(ctx, r.at)
+	defer context.AfterFunc(ctx, func() {
+		_ = sleep(outlive, saveTimeout)
+		cancel()
+	})()
+	return r.lease.save(outlive, r.at)
 }
 
 // finish notes that the shard is closed and was read to its end.

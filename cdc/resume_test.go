@@ -161,3 +161,34 @@ func TestTailFindsNoStream(t *testing.T) {
 		require.ErrorContains(t, err, name)
 	}
 }
+
+// TestShareInTable: several followers, which end and start again, share the shards by leases in the table that they follow.
+func TestShareInTable(t *testing.T) {
+	t.Parallel()
+	engine, db := newTable(t, &embedded.Options{Shards: 4})
+	out := &sink{}
+	trigger := newTrigger(t, out, thingEvent)
+	written := make(chan struct{})
+	go writeThings(t, db, written)
+	var followers sync.WaitGroup
+	for n := range 3 {
+		followers.Go(func() {
+			for life := 20 * time.Millisecond; ; life += 40 * time.Millisecond {
+				ctx, cancel := context.WithTimeout(t.Context(), life)
+				err := cdc.Tail(ctx, engine, "things", trigger, &cdc.TailOptions{
+					Checkpoints: cdc.CheckpointsIn(db), Lease: 300 * time.Millisecond, Worker: fmt.Sprint("f", n), Interval: time.Millisecond, Limit: 7,
+				})
+				cancel()
+				if !errors.Is(err, context.DeadlineExceeded) {
+					t.Error(err)
+				}
+				if isClosed(written) && life > 500*time.Millisecond {
+					return
+				}
+			}
+		})
+	}
+	followers.Wait()
+	requireComplete(t, out.all())
+	require.Less(t, len(out.all()), 2*writtenThings*writtenChanges, "shards are handed over, not read twice")
+}
