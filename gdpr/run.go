@@ -57,7 +57,7 @@ func (c *Controller) claim(ctx context.Context, w *work) error {
 	if w.Runner != "" && now.Before(w.RunnerEnds) {
 		return fmt.Errorf("%w: job %q, at most until %s", ErrBusy, w.ID, w.RunnerEnds.Format(time.RFC3339))
 	}
-	w.Runner = uuid.NewString()
+	w.Runner, w.Round = uuid.NewString(), 0
 	if w.StartedAt.IsZero() {
 		w.StartedAt = now.Truncate(time.Millisecond)
 	}
@@ -227,7 +227,6 @@ func (c *Controller) verify(ctx context.Context, w *work, t *Task) (step, error)
 		return stepCertify, nil
 	}
 	if w.Round++; w.Round >= maxRounds {
-		w.Round = 0
 		return "", fmt.Errorf("%w: %s", ErrRemains, found(w.Checks))
 	}
 	more, err := c.find(ctx, t)
