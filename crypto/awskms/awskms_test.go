@@ -1,0 +1,267 @@
+package awskms_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
+	"github.com/aws/aws-sdk-go-v2/service/kms/types"
+	"github.com/aws/smithy-go"
+	"github.com/stretchr/testify/require"
+
+	"github.com/insideout-go/insideout"
+	"github.com/insideout-go/insideout/crypto"
+	"github.com/insideout-go/insideout/crypto/awskms"
+	"github.com/insideout-go/insideout/table/embedded"
+)
+
+// region is a client that counts its calls, fails and hangs on request.
+type region struct {
+	awskms.Client
+	calls atomic.Int64
+	fail  error
+	hang  bool
+	bound map[string]string
+}
+
+func (r *region) before(ctx context.Context) error {
+	r.calls.Add(1)
+	if r.hang {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	return r.fail
+}
+
+func (r *region) Encrypt(ctx context.Context, in *kms.EncryptInput, o ...func(*kms.Options)) (*kms.EncryptOutput, error) {
+	r.bound = in.EncryptionContext
+	if err := r.before(ctx); err != nil {
+		return nil, err
+	}
+	return r.Client.Encrypt(ctx, in, o...)
+}
+
+func (r *region) Decrypt(ctx context.Context, in *kms.DecryptInput, o ...func(*kms.Options)) (*kms.DecryptOutput, error) {
+	r.bound = in.EncryptionContext
+	if err := r.before(ctx); err != nil {
+		return nil, err
+	}
+	return r.Client.Decrypt(ctx, in, o...)
+}
+
+// live is KMS at the endpoint that the environment names.
+func live(t *testing.T, name string) *kms.Client {
+	t.Helper()
+	endpoint := os.Getenv("INSIDEOUT_AWS_ENDPOINT")
+	if endpoint == "" {
+		t.Skip("INSIDEOUT_AWS_ENDPOINT is not set")
+	}
+	return kms.New(kms.Options{Region: name, BaseEndpoint: &endpoint, Credentials: credentials.NewStaticCredentialsProvider("a", "b", "")})
+}
+
+func newKey(t *testing.T, client *kms.Client) string {
+	t.Helper()
+	out, err := client.CreateKey(t.Context(), &kms.CreateKeyInput{})
+	require.NoError(t, err)
+	return *out.KeyMetadata.KeyId
+}
+
+func sealer(t *testing.T, wrapper crypto.KeyWrapper, db *embedded.DB) *crypto.Sealer {
+	t.Helper()
+	in := crypto.KeyTableSchema("keys")
+	_, _ = db.CreateTable(t.Context(), in) // several processes share it
+	keys, err := crypto.New(db, "keys", wrapper, nil)
+	require.NoError(t, err)
+	s, err := keys.Namespace("shop")
+	require.NoError(t, err)
+	return s
+}
+
+func fields(n int) []insideout.SealedField {
+	var list []insideout.SealedField
+	for i := range n {
+		subject := fmt.Sprint(i)
+		list = append(list, insideout.SealedField{
+			Origin:    insideout.Origin{Subject: subject, Model: "customer", ID: subject, Field: "email", Class: "contact"},
+			Plaintext: []byte(subject),
+		})
+	}
+	return list
+}
+
+func TestCallsOfKMS(t *testing.T) {
+	t.Parallel()
+	client := live(t, "us-east-1")
+	db, alias := embedded.New(nil), key(t, client)
+	process := func() (*crypto.Sealer, *region) {
+		r := &region{Client: client}
+		w, err := awskms.New(r, alias, nil)
+		require.NoError(t, err)
+		return sealer(t, w, db), r
+	}
+	writer, r := process()
+	sealed := fields(200)
+	require.NoError(t, writer.Seal(t.Context(), sealed))
+	require.EqualValues(t, 1, r.calls.Load())
+	require.Equal(t, map[string]string{"insideout:namespace": "shop", "insideout:epoch": "1"}, r.bound, "nothing personal")
+	reader, r := process()
+	for range 3 {
+		require.NoError(t, reader.Open(t.Context(), sealed))
+	}
+	require.Equal(t, "199", string(sealed[199].Plaintext))
+	require.EqualValues(t, 1, r.calls.Load())
+	_, err := reader.RotateEpoch(t.Context())
+	require.NoError(t, err)
+	p, err := reader.Rewrap(t.Context(), "", nil)
+	require.NoError(t, err)
+	require.Equal(t, 200, p.Rewrapped)
+	require.LessOrEqual(t, r.calls.Load(), int64(6), "a call an epoch, not a subject")
+	require.NoError(t, writer.Open(t.Context(), sealed))
+}
+
+// key is a new key, by alias.
+func key(t *testing.T, client *kms.Client) string {
+	t.Helper()
+	id := newKey(t, client)
+	alias := "alias/insideout-" + id
+	_, err := client.CreateAlias(t.Context(), &kms.CreateAliasInput{AliasName: &alias, TargetKeyId: &id})
+	require.NoError(t, err)
+	return alias
+}
+
+func TestBindingIsAuthenticated(t *testing.T) {
+	t.Parallel()
+	client := live(t, "us-east-1")
+	w, err := awskms.New(client, newKey(t, client), nil)
+	require.NoError(t, err)
+	other, err := awskms.New(client, newKey(t, client), nil)
+	require.NoError(t, err)
+	secret := make([]byte, 32)
+	wrapped, err := w.Wrap(t.Context(), secret, map[string]string{"insideout:namespace": "a"})
+	require.NoError(t, err)
+	got, err := w.Unwrap(t.Context(), wrapped, map[string]string{"insideout:namespace": "a"})
+	require.NoError(t, err)
+	require.Equal(t, secret, got)
+	_, err = w.Unwrap(t.Context(), wrapped, map[string]string{"insideout:namespace": "b"})
+	require.ErrorIs(t, err, crypto.ErrRecord)
+	wrapped[len(wrapped)-1] ^= 1
+	_, err = w.Unwrap(t.Context(), wrapped, map[string]string{"insideout:namespace": "a"})
+	require.ErrorIs(t, err, crypto.ErrRecord)
+	wrapped[len(wrapped)-1] ^= 1
+	_, err = other.Unwrap(t.Context(), wrapped, map[string]string{"insideout:namespace": "a"})
+	require.Error(t, err)
+}
+
+func TestKeyThatIsNotThere(t *testing.T) {
+	t.Parallel()
+	w, err := awskms.New(live(t, "us-east-1"), "alias/none", nil)
+	require.NoError(t, err)
+	err = sealer(t, w, embedded.New(nil)).Seal(t.Context(), fields(1))
+	require.ErrorIs(t, err, crypto.ErrKeyService)
+	require.ErrorContains(t, err, `key "alias/none" does not exist`)
+	_, ok := errors.AsType[*types.NotFoundException](err)
+	require.True(t, ok)
+}
+
+// While one region is broken, another one answers. (moto does not open in a replica what its primary key has sealed, as KMS does, so both regions
+// are one here.)
+func TestRegions(t *testing.T) {
+	t.Parallel()
+	home := live(t, "us-east-1")
+	broken := &region{Client: home, fail: &smithy.GenericAPIError{Code: "KMSInternalException", Fault: smithy.FaultServer}}
+	w, err := awskms.New(broken, key(t, home), &awskms.Options{Others: []awskms.Client{home}})
+	require.NoError(t, err)
+	sealed := fields(1)
+	s := sealer(t, w, embedded.New(nil))
+	require.NoError(t, s.Seal(t.Context(), sealed))
+	s.Evict()
+	require.NoError(t, s.Open(t.Context(), sealed))
+	require.Equal(t, "0", string(sealed[0].Plaintext))
+	require.EqualValues(t, 2, broken.calls.Load())
+}
+
+// echo is a key service without encryption.
+type echo struct{}
+
+func (echo) Encrypt(_ context.Context, in *kms.EncryptInput, _ ...func(*kms.Options)) (*kms.EncryptOutput, error) {
+	return &kms.EncryptOutput{CiphertextBlob: in.Plaintext}, nil
+}
+
+func (echo) Decrypt(_ context.Context, in *kms.DecryptInput, _ ...func(*kms.Options)) (*kms.DecryptOutput, error) {
+	return &kms.DecryptOutput{Plaintext: in.CiphertextBlob}, nil
+}
+
+func TestWhichErrorsGoElsewhere(t *testing.T) {
+	t.Parallel()
+	for code, tc := range map[string]struct {
+		err   error
+		away  bool
+		text  string
+		means error
+	}{
+		"throttled": {&smithy.GenericAPIError{Code: "ThrottlingException"}, true, "asked too often", nil},
+		"timeout":   {&types.DependencyTimeoutException{}, true, "", nil},
+		"network":   {errors.New("connection refused"), true, "connection refused", nil},
+		"denied":    {&smithy.GenericAPIError{Code: "AccessDeniedException"}, false, "may not be used: it takes kms:Encrypt", nil},
+		"disabled":  {&types.DisabledException{}, false, "is disabled: enable it to go on", nil},
+		"state":     {&types.KMSInvalidStateException{}, false, "cancel that to keep the data", nil},
+		"usage":     {&types.InvalidKeyUsageException{}, false, "not a symmetric key", nil},
+		"foreign":   {&types.InvalidCiphertextException{}, false, "has not wrapped it", crypto.ErrRecord},
+		"incorrect": {&types.IncorrectKeyException{}, false, "another key", crypto.ErrRecord},
+	} {
+		t.Run(code, func(t *testing.T) {
+			t.Parallel()
+			away := &region{Client: echo{}}
+			alone, err := awskms.New(&region{fail: tc.err}, "mrk-1", nil)
+			require.NoError(t, err)
+			_, err = alone.Unwrap(t.Context(), []byte("k"), nil)
+			require.ErrorIs(t, err, tc.err)
+			require.ErrorContains(t, err, tc.text)
+			if tc.means != nil {
+				require.ErrorIs(t, err, tc.means)
+			}
+			both, err := awskms.New(&region{fail: tc.err}, "mrk-1", &awskms.Options{Others: []awskms.Client{away}})
+			require.NoError(t, err)
+			_, err = both.Unwrap(t.Context(), []byte("k"), nil)
+			require.Equal(t, tc.away, err == nil)
+			require.Equal(t, tc.away, away.calls.Load() == 1)
+		})
+	}
+}
+
+func TestARegionThatHangs(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, err := awskms.New(&region{hang: true}, "mrk-1", &awskms.Options{Others: []awskms.Client{echo{}}})
+		require.NoError(t, err)
+		start := time.Now()
+		_, err = w.Wrap(t.Context(), []byte("k"), nil)
+		require.NoError(t, err)
+		require.Equal(t, 2*time.Second, time.Since(start))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err = w.Wrap(ctx, []byte("k"), nil)
+		require.ErrorIs(t, err, context.DeadlineExceeded, "the caller's time is over, and no other region is asked")
+	})
+}
+
+func TestNewReportsEveryFault(t *testing.T) {
+	t.Parallel()
+	_, err := awskms.New(nil, "", &awskms.Options{Timeout: -1, Others: []awskms.Client{nil}})
+	for _, text := range []string{"a client of KMS", "the key's id", "the timeout", "another region"} {
+		require.ErrorContains(t, err, text)
+	}
+	require.ErrorIs(t, err, crypto.ErrInvalid)
+	_, err = awskms.New(echo{}, "arn:aws:kms:us-east-1:1:key/mrk-1", &awskms.Options{Others: []awskms.Client{echo{}}})
+	require.ErrorContains(t, err, "name the key by its multi-Region id")
+	w, err := awskms.New(echo{}, "alias/a", nil)
+	require.NoError(t, err)
+	require.Equal(t, `awskms.Wrapper("alias/a", 1 regions)`, fmt.Sprintf("%+v", w))
+}
