@@ -57,20 +57,24 @@ func (t *Trigger) matches(image table.Item) bool {
 		slices.ContainsFunc(t.aggregates, func(r aggregateRule) bool { return r.matches(image) })
 }
 
-// apply runs the rules that the row belongs to and reports whether there was one. Several rules for one record have
-// ordinals in their ids: they count the rules for this row in the order of their definition, so that a rule that skips
-// a change does not shift the ids of the others.
+// apply runs the rules that the row belongs to, or has belonged to, and reports whether there was one. Several rules for one record
+// have ordinals in their ids: they count the rules for this row in the order of their definition, so that a rule that skips a change
+// does not shift the ids of the others.
 func (b *batch) apply(i int, c *change) bool {
-	image, ordinal := c.image(), 0
+	ordinal := 0
 	for _, rule := range b.trigger.rows {
-		if rule.matches(image) {
-			b.applyRow(i, c, rule, ordinal)
+		if own, ours := c.of(rule.matches); ours {
+			if own != nil {
+				b.applyRow(i, own, rule, ordinal)
+			}
 			ordinal++
 		}
 	}
 	for n := range b.trigger.aggregates {
-		if b.trigger.aggregates[n].matches(image) {
-			b.touch(i, c, n)
+		if own, ours := c.of(b.trigger.aggregates[n].matches); ours {
+			if own != nil {
+				b.touch(i, own, n)
+			}
 			ordinal++
 		}
 	}

@@ -26,8 +26,8 @@ var ErrSkip = errors.New("cdc: nothing to publish")
 type Change[T any] struct {
 	Kind Kind
 
-	// Old and New are the images of the row before and after the change. Old is nil where the row was created, or where
-	// the stream does not carry old images. New is nil where the row is gone from the table; a row that was deleted
+	// Old and New are the images of the row before and after the change. Old is nil where the row was created, where the stream
+	// does not carry old images, and where the row could not be decoded before (an attribute of another type, mended since). New is nil where the row is gone from the table; a row that was deleted
 	// softly is still there, and New is its last state. Of an aggregate there is only one image, what a read gave: it
 	// is New, or Old where the root is gone from the table.
 	Old, New *T
@@ -56,21 +56,30 @@ func (c Change[T]) State() T {
 // change is what a record says before a model has looked at its images.
 type change struct {
 	*record
-	kind Kind
-	meta table.Meta
-	at   time.Time
+	kind   Kind
+	meta   table.Meta
+	before table.Meta // of the old image, where there is a new one, too
+	at     time.Time
 }
 
 // classify tells what the record says happened, and false where it says nothing to the outside: see the package comment
 // for the list.
 func classify(r *record, opts *Options) (change, bool, error) {
 	c := change{record: r}
-	if r.image() == nil {
+	switch {
+	case isCheckpoint(r) || isGuard(r):
+		return c, false, nil
+	case r.image() == nil && r.swept() && !opts.Expired: // a stream of new images has none for it, and needs none
+		return c, false, nil
+	case r.image() == nil:
 		return c, false, errNoImage
 	}
 	meta, err := table.ReadMeta(r.image())
 	if err != nil {
 		return c, false, err
+	}
+	if c.pk() == "" {
+		return c, false, errNoKey
 	}
 	c.meta, c.at = meta, meta.Timestamp
 	if meta.Latched || r.replica(opts.Region, meta) || r.adornment() {
@@ -103,19 +112,18 @@ func (c change) removal(opts *Options) (change, bool, error) {
 }
 
 func (c change) write() (change, bool, error) {
-	var before table.Meta
 	if c.old != nil {
 		var err error
-		if before, err = table.ReadMeta(c.old); err != nil {
+		if c.before, err = table.ReadMeta(c.old); err != nil {
 			return c, false, err
 		}
 	}
 	switch {
-	case c.meta.Deleted && before.Deleted:
+	case c.meta.Deleted && c.before.Deleted:
 		return c, false, nil
 	case c.meta.Deleted:
 		c.kind = Deleted
-	case before.Deleted:
+	case c.before.Deleted:
 		c.kind = Undeleted
 	case c.operation == opInsert:
 		c.kind = Created
@@ -125,18 +133,34 @@ func (c change) write() (change, bool, error) {
 	return c, true, nil
 }
 
+// of is what the change is to the model that matches knows the rows of: nil if it says nothing. ours is false for a row that neither
+// is nor was one. A row that has become another model's is gone for its own, and new to the other.
+func (c *change) of(matches func(table.Item) bool) (own *change, ours bool) {
+	is := matches(c.image())
+	if c.new == nil || c.old == nil || text(c.new["discriminator"]) == text(c.old["discriminator"]) {
+		return c, is
+	}
+	was := matches(c.old)
+	switch {
+	case is == was:
+		return c, is
+	case is && c.meta.Deleted, was && c.before.Deleted:
+		return nil, true
+	}
+	turned := *c
+	turned.record = new(*c.record)
+	if is {
+		turned.old, turned.kind = nil, Created
+	} else {
+		turned.new, turned.kind, turned.meta.Discriminator = nil, Deleted, c.before.Discriminator
+	}
+	return &turned, true
+}
+
 // pk is the row's partition key.
 func (c *change) pk() string { return text(c.keyItem()["pk"]) }
 
 func (c *change) key() table.RowKey {
 	item := c.keyItem()
 	return table.RowKey{PK: text(item["pk"]), SK: text(item["sk"])}
-}
-
-// keyItem falls back to the image, since a record that was made by hand may come without its keys.
-func (c *change) keyItem() table.Item {
-	if c.keys != nil {
-		return c.keys
-	}
-	return c.image()
 }

@@ -79,8 +79,11 @@ func (f *forgetful) Swap(_ context.Context, s Shard, seen, next Checkpoint) (Che
 	return next, true, nil
 }
 
-// checkpointName is the discriminator of checkpoint rows.
-const checkpointName = "checkpoint"
+// checkpointName is the discriminator of checkpoint rows, and checkpointPrefix what their ids start with.
+const (
+	checkpointName   = "checkpoint"
+	checkpointPrefix = "cdc "
+)
 
 // checkpointRow is a checkpoint in a table.
 type checkpointRow struct {
@@ -116,7 +119,7 @@ func CheckpointsIn(db *table.DB) Checkpoints { return tableCheckpoints{db} }
 type tableCheckpoints struct{ db *table.DB }
 
 func checkpointID(s Shard) string {
-	return strings.Join([]string{"cdc", s.Consumer, s.Stream, s.ID}, " ")
+	return checkpointPrefix + strings.Join([]string{s.Consumer, s.Stream, s.ID}, " ")
 }
 
 func (c tableCheckpoints) Load(ctx context.Context, shards []Shard) ([]Checkpoint, error) {
@@ -168,7 +171,8 @@ func (c tableCheckpoints) Swap(ctx context.Context, s Shard, seen, next Checkpoi
 	return list[0], list[0].same(next), nil
 }
 
-// isCheckpoint reports whether the record is the trace of a checkpoint.
+// isCheckpoint reports whether the record is the trace of a checkpoint, of which a stream may carry the keys alone.
 func isCheckpoint(r *record) bool {
-	return text(r.image()["discriminator"]) == checkpointName
+	key := r.keyItem()
+	return text(key["sk"]) == checkpointName && strings.HasPrefix(text(key["pk"]), checkpointPrefix)
 }

@@ -195,6 +195,9 @@ func streamRecord(n int, entity string) streams.Record {
 		return &streams.AttributeValueMemberN{Value: strconv.FormatInt(v, 10)}
 	}
 	id := fmt.Sprintf("t%d", n)
+	if entity == "checkpoint" {
+		id = "cdc " + id
+	}
 	keys := map[string]streams.AttributeValue{"pk": s(id), "sk": s(entity)}
 	image := map[string]streams.AttributeValue{
 		"pk": s(id), "sk": s(entity), "discriminator": s(entity), "name": s(""), "count": number(1), "timestamp": number(1_700_000_000_000 + int64(n)),

@@ -17,6 +17,7 @@ import (
 
 var (
 	errNoImage    = errors.New("cdc: the record has no image of the row: the stream must carry NEW_AND_OLD_IMAGES")
+	errNoKey      = errors.New("cdc: the row has no attribute pk: the table has another layout")
 	errNoSequence = errors.New("cdc: the record has no sequence number")
 )
 

@@ -57,7 +57,7 @@ func (r *record) expiry(old table.Meta) bool {
 		return false
 	}
 	if r.user != nil {
-		return r.user.kind == "Service" && r.user.principal == "dynamodb.amazonaws.com"
+		return r.swept()
 	}
 	return !old.ExpiresAt.IsZero() && !r.at.IsZero() && !old.ExpiresAt.After(r.at)
 }
@@ -103,4 +103,22 @@ func withoutReplication(item table.Item) (bare table.Item, marked bool) {
 	bare = maps.Clone(item)
 	maps.DeleteFunc(bare, func(name string, _ value) bool { return strings.HasPrefix(name, replication) })
 	return bare, true
+}
+
+// swept reports whether DynamoDB itself removed the row, since its time to live was over.
+func (r *record) swept() bool {
+	return r.removed() && r.user != nil && r.user.kind == "Service" && r.user.principal == "dynamodb.amazonaws.com"
+}
+
+// guardSK is how the sort key of a unique value's guard starts: a row of package table's own, which says nothing to the outside.
+const guardSK = "{unique"
+
+func isGuard(r *record) bool { return strings.HasPrefix(text(r.keyItem()["sk"]), guardSK) }
+
+// keyItem falls back to the image, since a record that was made by hand may come without its keys.
+func (r *record) keyItem() table.Item {
+	if r.keys != nil {
+		return r.keys
+	}
+	return r.image()
 }

@@ -69,12 +69,14 @@ func Publish[T any](m table.Model[T], f func(Change[T]) (insideout.Event, error)
 
 func typedChange[T any](m table.Model[T], c *change) (Change[T], error) {
 	typed := describe[T](c)
-	var err error
-	if typed.Old, err = decode(m, c.old); err != nil {
+	var err, wasWrong error
+	if typed.New, err = decode(m, c.new); err != nil {
 		return typed, err
 	}
-	typed.New, err = decode(m, c.new)
-	return typed, err
+	if typed.Old, wasWrong = decode(m, c.old); typed.New == nil {
+		return typed, wasWrong
+	}
+	return typed, nil
 }
 
 // describe fills in all but the images.
