@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/insideout-go/insideout"
@@ -28,6 +30,7 @@ type delivery struct {
 	origin
 	came   *insideout.Event // as it was delivered, where the body was elsewhere or compressed
 	rules  []*rule          // that get it
+	place  int              // of its first mutation in the batch's
 	failed error            // why it could not be unpacked
 }
 
@@ -127,29 +130,51 @@ func (b *batch) route(ctx context.Context) {
 	})
 }
 
-// take maps an event and puts the mutations where they belong.
-func (b *batch) take(ctx context.Context, i int) {
+// take maps the events, several at a time, and puts the mutations where they belong, in the order of the events.
+func (b *batch) take(ctx context.Context) {
+	n := 0
+	for i := range b.deliveries {
+		d := &b.deliveries[i]
+		if len(d.rules) == 0 && d.failed == nil {
+			b.stats.Skipped++
+		}
+		d.place = n
+		n += len(d.rules)
+	}
+	mutations := make([]mutation, n)
+	// Mapping is computing: more workers than processors, or workers for a few events, would only get in each other's way.
+	b.work(len(b.deliveries), min(b.opts.Workers, runtime.GOMAXPROCS(0), 1+len(b.deliveries)/mappedByOne), func(i int) {
+		d := &b.deliveries[i]
+		b.mapEvent(ctx, i, mutations[d.place:d.place+len(d.rules)])
+	})
+	for _, m := range mutations {
+		if m.rule != nil {
+			b.put(m)
+		}
+	}
+}
+
+const mappedByOne = 16 // events that are not worth another worker
+
+// mapEvent makes a mutation for each rule of an event. Those of rules that fail stay empty.
+func (b *batch) mapEvent(ctx context.Context, i int, mutations []mutation) {
 	d := &b.deliveries[i]
 	if d.failed != nil {
 		b.judge(i, "", d.failed, judgeMapper(d.failed))
 		return
 	}
-	if len(d.rules) == 0 {
-		b.stats.Skipped++
-		return
-	}
-	if ctx.Err() != nil {
+	if len(d.rules) > 0 && ctx.Err() != nil {
 		b.judge(i, "", context.Cause(ctx), retry)
 		return
 	}
-	for _, r := range d.rules {
+	for at, r := range d.rules {
 		m, err := safely(func() (mutation, error) { return r.prepare(d) })
 		if err != nil {
 			b.judge(i, r.name, err, judgeMapper(err))
 			continue
 		}
 		m.rule, m.source, m.version = r, i, d.version
-		b.put(m)
+		mutations[at] = m
 	}
 }
 
@@ -230,33 +255,41 @@ func (b *batch) write(ctx context.Context) {
 }
 
 // each runs f for 0 to n-1 with a bounded number of workers.
-func (b *batch) each(n int, f func(int)) {
-	var next sync.Mutex
-	taken := 0
-	take := func() (int, bool) {
-		next.Lock()
-		defer next.Unlock()
-		taken++
-		return taken - 1, taken <= n
+func (b *batch) each(n int, f func(int)) { b.work(n, b.opts.Workers, f) }
+
+func (b *batch) work(n, workers int, f func(int)) {
+	if n == 1 || workers <= 1 {
+		for i := range n {
+			f(i)
+		}
+		return
 	}
-	var workers sync.WaitGroup
-	for range min(n, b.opts.Workers) {
-		workers.Go(func() {
-			for i, ok := take(); ok; i, ok = take() {
+	var taken atomic.Int64
+	var running sync.WaitGroup
+	for range min(n, workers) {
+		running.Go(func() {
+			for i := int(taken.Add(1)) - 1; i < n; i = int(taken.Add(1)) - 1 {
 				f(i)
 			}
 		})
 	}
-	workers.Wait()
+	running.Wait()
+}
+
+// newestFirst orders mutations of a lane; of one event, the first rule wins.
+func newestFirst(mutations []mutation) {
+	slices.SortFunc(mutations, func(x, y mutation) int {
+		return cmp.Or(cmp.Compare(y.version, x.version), cmp.Compare(x.rule.place, y.rule.place))
+	})
 }
 
 // writeLane writes the greatest version of the lane. The others need no write: the lane ends with the greatest, in
 // whatever order they are written. If the table refuses that one for good it is a fault, and the next one takes its
 // place.
 func (b *batch) writeLane(ctx context.Context, work *laneWork) {
-	slices.SortFunc(work.mutations, func(x, y mutation) int { // of one event, the first rule wins
-		return cmp.Or(cmp.Compare(y.version, x.version), cmp.Compare(x.rule.place, y.rule.place))
-	})
+	if len(work.mutations) > 1 {
+		newestFirst(work.mutations)
+	}
 	for i, m := range work.mutations {
 		if ctx.Err() != nil {
 			b.failAll(work.mutations[i:], context.Cause(ctx))
@@ -269,7 +302,7 @@ func (b *batch) writeLane(ctx context.Context, work *laneWork) {
 		})
 		b.count(outcome, err, len(work.mutations)-i-1)
 		if err == nil {
-			work.done = true
+			work.done = outcome != idempotence.Withheld
 			return
 		}
 		if b.judge(m.source, m.rule.name, err, judgeWrite(err)) == retry {
@@ -309,6 +342,9 @@ func (b *batch) count(outcome idempotence.Outcome, err error, superseded int) {
 		b.stats.Applied++
 	case idempotence.Duplicate:
 		b.stats.Duplicate++
+	case idempotence.Withheld:
+		b.stats.Withheld++
+		b.stats.Writes-- // no request was made after all
 	default:
 		b.stats.Stale++
 	}

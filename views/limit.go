@@ -5,51 +5,76 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/smithy-go"
 )
 
 // limiter bounds the requests that are under way, of all batches together. The bound is halved when the table throttles, and
-// grows by one for each round of requests that get through.
+// grows by one for each round of requests that get through. While nothing is throttled, nobody waits for a lock.
 type limiter struct {
-	mu    sync.Mutex
-	free  sync.Cond
-	most  float64
-	limit float64
-	busy  int
-	cut   time.Time // the last time that the limit was halved
+	most int64
+	busy atomic.Int64
+	room atomic.Int64 // the limit, in whole requests
+
+	mu      sync.Mutex // guards the limit, and whoever waits
+	free    sync.Cond
+	waiting atomic.Int64
+	limit   float64
+	cut     time.Time // the last time that the limit was halved
 }
 
 func newLimiter(most int) *limiter {
-	l := &limiter{most: float64(most), limit: float64(most)}
+	l := &limiter{most: int64(most), limit: float64(most)}
+	l.room.Store(l.most)
 	l.free.L = &l.mu
 	return l
 }
 
 // enter waits for its turn, which comes when requests end: each one ends with its context.
 func (l *limiter) enter() (began time.Time) {
+	if l.take() {
+		return time.Now()
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for l.busy >= int(l.limit) {
+	l.waiting.Add(1) // before the next look: whoever leaves after it sees that someone waits
+	defer l.waiting.Add(-1)
+	for !l.take() {
 		l.free.Wait()
 	}
-	l.busy++
 	return time.Now()
+}
+
+func (l *limiter) take() bool {
+	for {
+		busy := l.busy.Load()
+		if busy >= l.room.Load() {
+			return false
+		}
+		if l.busy.CompareAndSwap(busy, busy+1) {
+			return true
+		}
+	}
 }
 
 // leave says how the request that began then went. Requests that began before the last cut tell nothing about the limit
 // after it: one burst halves it once.
 func (l *limiter) leave(began time.Time, throttled bool) {
+	l.busy.Add(-1)
+	if !throttled && l.room.Load() == l.most && l.waiting.Load() == 0 {
+		return
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.busy--
 	switch {
 	case !throttled:
-		l.limit = min(l.most, l.limit+1/l.limit)
+		l.limit = min(float64(l.most), l.limit+1/l.limit)
 	case !began.Before(l.cut):
 		l.limit, l.cut = max(1, l.limit/2), time.Now()
 	}
+	l.room.Store(int64(l.limit))
 	l.free.Broadcast()
 }
 

@@ -175,9 +175,7 @@ func (l *Listener) process(ctx context.Context, from string, deliveries []delive
 	work, cancel := working(ctx)
 	defer cancel()
 	b.route(work)
-	for i := range deliveries {
-		b.take(work, i)
-	}
+	b.take(work)
 	b.write(work)
 	b.rollUp(work)
 	b.publishFaults(ctx)

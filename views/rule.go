@@ -80,7 +80,7 @@ func (r *rule) apply(l *Listener) error {
 // this service needs.
 //
 // The row replaces the one before as a whole if the event is newer, and otherwise changes nothing: one conditional
-// write, and no read. f must therefore be a function of the event alone. It may return [Skip], [Retry] or [Poison]; any
+// write, and no read. f must therefore be a function of the event alone. It is called for several events at a time. It may return [Skip], [Retry] or [Poison]; any
 // other error, and a panic, is poison.
 func Upsert[E, T any](m table.Model[T], on Types, f func(E) (T, error), opts ...RuleOption) Part {
 	if m == nil || f == nil {

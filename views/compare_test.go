@@ -1,0 +1,117 @@
+package views_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/insideout-go/insideout/table"
+	"github.com/insideout-go/insideout/table/embedded"
+	"github.com/insideout-go/insideout/table/embedded/local"
+	"github.com/insideout-go/insideout/views"
+	"github.com/stretchr/testify/require"
+)
+
+// loop is what one writes by hand over the SDK: it decodes the messages one by one, and makes the conditional write that keeps the view
+// right whatever the order.
+type loop struct {
+	client table.Client
+	table  string
+}
+
+func (l loop) handle(ctx context.Context, batch events.SQSEvent) error {
+	for _, m := range batch.Records {
+		var e struct {
+			ID        string `json:"id"`
+			Timestamp int64  `json:"timestamp"`
+			customerEvent
+		}
+		if err := json.Unmarshal([]byte(m.Body), &e); err != nil {
+			return err
+		}
+		_, err := l.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+			TableName:           &l.table,
+			Key:                 map[string]types.AttributeValue{"pk": text(e.Customer.ID), "sk": text("customer")},
+			UpdateExpression:    new("SET #v = :v, #d = :d, #t = :t, #l = :l, #name = :name REMOVE #email, #deleted, #ttl"),
+			ConditionExpression: new("attribute_not_exists(#v) OR #v < :v"),
+			ExpressionAttributeNames: map[string]string{
+				"#v": "_v", "#d": "discriminator", "#t": "timestamp", "#l": "latched", "#name": "name", "#email": "email", "#deleted": "deleted", "#ttl": "ttl",
+			},
+			ExpressionAttributeValues: map[string]types.AttributeValue{
+				":v": text(fmt.Sprintf("%013d#%s", e.Timestamp, e.ID)), ":d": text("customer"),
+				":t": &types.AttributeValueMemberN{Value: fmt.Sprint(e.Timestamp)}, ":l": &types.AttributeValueMemberBOOL{Value: true},
+				":name": text(e.Customer.Name),
+			},
+		})
+		if _, stale := err.(*types.ConditionalCheckFailedException); err != nil && !stale {
+			return err
+		}
+	}
+	return nil
+}
+
+func text(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
+
+// BenchmarkAgainstALoop compares a listener of 16 workers with the loop, on batches of 100 messages of 1 KB whose events share rows
+// four to one, or do not share any: on the embedded engine in process, and through the SDK over HTTP.
+func BenchmarkAgainstALoop(b *testing.B) {
+	clients := map[string]func(*embedded.DB) table.Client{
+		"process": func(e *embedded.DB) table.Client { return e },
+		"http": func(e *embedded.DB) table.Client {
+			server := httptest.NewServer(e.Handler())
+			b.Cleanup(server.Close)
+			client, _ := local.Clients(server.URL)
+			return client
+		},
+	}
+	for where, client := range clients {
+		for _, share := range []int{4, 1} {
+			b.Run(fmt.Sprintf("%s/%d to 1", where, share), func(b *testing.B) {
+				var c table.Client
+				db := newTable(b, func(e *embedded.DB) table.Client { c = client(e); return c })
+				l, err := views.New(db, rules()[0])
+				require.NoError(b, err)
+				hand := loop{c, db.Name()}
+				var loopTook, took, loopUsed, used time.Duration
+				n := 0
+				for b.Loop() { // by turns, so that both have the same neighbours
+					batch := messages(n, share)
+					began, before := time.Now(), cpu()
+					require.NoError(b, hand.handle(b.Context(), batch))
+					loopTook, loopUsed = loopTook+time.Since(began), loopUsed+cpu()-before
+					batch = messages(n+100, share)
+					began, before = time.Now(), cpu()
+					if r, _ := l.HandleSQS(b.Context(), batch); len(r.BatchItemFailures) > 0 {
+						b.Fatal(r)
+					}
+					took, used = took+time.Since(began), used+cpu()-before
+					n += 200
+				}
+				b.ReportMetric(float64(n/2)/loopTook.Seconds(), "loop-events/s")
+				b.ReportMetric(float64(n/2)/took.Seconds(), "events/s")
+				b.ReportMetric(loopTook.Seconds()/took.Seconds(), "x-time")
+				b.ReportMetric(loopUsed.Seconds()/used.Seconds(), "x-cpu")
+				b.ReportMetric(float64(used.Microseconds())/float64(n/2), "cpu-µs/event")
+			})
+		}
+	}
+}
+
+// messages is a batch of 100, numbered from n on.
+func messages(n, share int) events.SQSEvent {
+	var batch events.SQSEvent
+	name := strings.Repeat("x", 900)
+	for i := range 100 {
+		batch.Records = append(batch.Records, events.SQSMessage{MessageId: "m", Body: fmt.Sprintf(
+			`{"id":"e%d","type":"customer-registered","timestamp":%d,"partitionKey":"p","tags":{"source":"orders"},"customer":{"id":"c%d","name":"%s"}}`,
+			n+i, start.UnixMilli()+int64(n+i), (n+i%(100/share))%10_000, name)})
+	}
+	return batch
+}
