@@ -9,9 +9,10 @@ const (
 	Applied   Outcome = iota + 1 // the write was newer, and the row has it now
 	Duplicate                    // the row had this very change already
 	Stale                        // the row had a newer change
+	Withheld                     // the write was not made: the row's subject was erased, and must not come back
 )
 
-// String returns "applied", "duplicate" or "stale".
+// String returns "applied", "duplicate", "stale" or "withheld".
 func (o Outcome) String() string {
 	switch o {
 	case Applied:
@@ -20,6 +21,8 @@ func (o Outcome) String() string {
 		return "duplicate"
 	case Stale:
 		return "stale"
+	case Withheld:
+		return "withheld"
 	default:
 		return fmt.Sprintf("outcome %d", uint8(o))
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -40,6 +41,9 @@ type Options struct {
 	// program that shares the table, for as long as its rows live. The default is none, and then rows are not marked, and marks that others made
 	// are left alone, but by DB.Batch.
 	SubjectKey []byte
+	// Suppressed tells of whom nothing may be written that happened at a time, by the reference that SubjectKey makes: people who were erased. A
+	// listener's Upsert then makes no request, and its outcome is idempotence.Withheld. Package gdpr has such a list, in memory. The default is nobody.
+	Suppressed func(ref string, at time.Time) bool
 	// Logger hears of batches and contended rows that are tried again, at debug level. The default is none.
 	Logger *slog.Logger
 	// Capacity hears what each call of DynamoDB consumed, by index, before the operation goes on: "Query", "UpdateItem" and so on. It may be
@@ -49,17 +53,18 @@ type Options struct {
 
 // DB is a table behind a client. It is safe for concurrent use.
 type DB struct {
-	client  Client // through the hook
-	given   Client
-	hook    capacityHook
-	name    string
-	region  string
-	log     *slog.Logger
-	cursors *sealer
-	clock   *clock
-	refer   func(subject string) string // nil without a key
-	readers int                         // of shards at a time
-	replay  bool
+	client   Client // through the hook
+	given    Client
+	hook     capacityHook
+	name     string
+	region   string
+	log      *slog.Logger
+	cursors  *sealer
+	clock    *clock
+	withheld func(ref string, at time.Time) bool
+	refer    func(subject string) string // nil without a key
+	readers  int                         // of shards at a time
+	replay   bool
 }
 
 // Open makes a DB of a table. It does no I/O: whether the table exists shows at the first request. See Create for tables that
@@ -97,6 +102,9 @@ func Open(client Client, name string, opts *Options) (*DB, error) {
 	}
 	if db.refer, err = referrer(opts.SubjectKey); err != nil {
 		faults = append(faults, err)
+	}
+	if db.withheld = opts.Suppressed; db.withheld != nil && len(opts.SubjectKey) == 0 {
+		faults = append(faults, invalid("Options.Suppressed needs Options.SubjectKey, which makes the references that it is asked about"))
 	}
 	if len(faults) > 0 {
 		return nil, fmt.Errorf("table: cannot open: %w", errors.Join(faults...))

@@ -140,6 +140,9 @@ func (e *entity[T]) Upsert(ctx context.Context, db *DB, v T, ver idempotence.Ver
 	if err := r.fill(rv); err != nil {
 		return 0, e.fail("upsert", key, err)
 	}
+	if db.withholds(e.m, rv, ver) {
+		return idempotence.Withheld, nil
+	}
 	outcome, err := db.listen(ctx, r, ver)
 	return outcome, e.fail("upsert", key, err)
 }

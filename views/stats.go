@@ -9,6 +9,7 @@ type Stats struct {
 	Stale      int64 // writes that came after a newer one
 	Duplicate  int64 // writes that had been made before
 	Coalesced  int64 // writes that were not made, since the same batch had a newer one for the same row
+	Withheld   int64 // writes that were not made, since their subject was erased
 	Skipped    int64 // events of no rule, of this service itself, for tests, or skipped by their mapper
 	Faults     int64 // fault events that are out
 	Failed     int64 // events to be delivered again
@@ -25,6 +26,7 @@ func (s *Stats) add(o Stats) {
 	s.Stale += o.Stale
 	s.Duplicate += o.Duplicate
 	s.Coalesced += o.Coalesced
+	s.Withheld += o.Withheld
 	s.Skipped += o.Skipped
 	s.Faults += o.Faults
 	s.Failed += o.Failed

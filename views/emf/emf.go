@@ -125,6 +125,9 @@ func counts(b views.Batch) []metric {
 		count("coalesced", b.Coalesced), count("skipped", b.Skipped), count("faults", b.Faults), count("failed", b.Failed),
 		count("throttled", b.Throttled), count("writes", b.Writes),
 	}
+	if b.Withheld > 0 {
+		list = append(list, count("withheld", b.Withheld))
+	}
 	if b.Reads+b.RolledUp+b.Conflicted > 0 {
 		list = append(list, count("reads", b.Reads), count("rolled.up", b.RolledUp), count("conflicted", b.Conflicted))
 	}

@@ -67,6 +67,7 @@ func New(meter metric.Meter) (*Metrics, error) {
 	}{
 		{"in", "{event}", "Events taken in.", func(s *views.Stats) int64 { return s.In }},
 		{"applied", "{write}", "Writes that changed a row.", func(s *views.Stats) int64 { return s.Applied }},
+		{"withheld", "{write}", "Writes that were not made, since their subject was erased.", func(s *views.Stats) int64 { return s.Withheld }},
 		{"stale", "{write}", "Writes that came after a newer one.", func(s *views.Stats) int64 { return s.Stale }},
 		{"duplicate", "{write}", "Writes that had been made before.", func(s *views.Stats) int64 { return s.Duplicate }},
 		{"coalesced", "{write}", "Writes that a newer event of the same batch made needless.", func(s *views.Stats) int64 { return s.Coalesced }},
