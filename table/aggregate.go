@@ -120,6 +120,10 @@ func (a *Aggregate[A]) models() []*model {
 
 func (d *definition) checkParts(models []*model) {
 	root := models[0]
+	if root.keys != nil {
+		d.fault("", fmt.Sprintf("the keys of %q are made by a function", root.name), "the root of an aggregate has an ID")
+		return
+	}
 	for i, m := range models {
 		if slices.Contains(models[:i], m) {
 			d.fault("", fmt.Sprintf("%q is named twice", m.name), "a row has one place")
@@ -127,9 +131,8 @@ func (d *definition) checkParts(models []*model) {
 		if i == 0 || m.owner == nil {
 			continue
 		}
-		rootID, owner := root.id.handle.field.typ, m.owner.handle.field.typ
-		if rootID != owner && !sameKind(rootID, owner) {
-			d.fault(m.owner.handle.goPath, fmt.Sprintf("the owner of %q is a %s, and the id of %q is a %s", m.name, owner, root.name, rootID),
+		if !sameKinds(root.id, m.owner) {
+			d.fault(m.owner.names(), fmt.Sprintf("the owner of %q is a %s, and the id of %q is a %s", m.name, m.owner.types(), root.name, root.id.types()),
 				"an edge's owner has the type of the node's id")
 		}
 	}

@@ -139,7 +139,11 @@ func (s *TableSchema) Markdown() (string, error) {
 	p.row("---", "---", "---", "---", "---", "---", "---", "---")
 	for _, m := range s.models {
 		base := m.base()
-		p.row(m.name, code(m.goType.String()), pattern("", base.pk), pattern(base.prefix, base.sk), m.kept(), m.laneNames(), m.uniqueNames(), m.subjectName())
+		pk, sk := pattern("", base.pk), pattern(base.prefix, base.sk)
+		if m.keys != nil {
+			pk, sk = "by a function", "by a function"
+		}
+		p.row(m.name, code(m.goType.String()), pk, sk, m.kept(), m.laneNames(), m.uniqueNames(), m.subjectName())
 	}
 	p.line(0, "\n## Access patterns\n")
 	p.row("Model", "Asked for", "Index", "Partition", "Order")
@@ -153,11 +157,15 @@ func (s *TableSchema) Markdown() (string, error) {
 func (m *model) patterns(p *printer) {
 	base, list := m.base(), m.byName()
 	partition, order := attrPK+" = "+pattern("", base.pk), attrSK+" = "+pattern(base.prefix, base.sk)
+	listed := list.SK + " = " + pattern("", list.sk)
+	if m.keys != nil {
+		partition, order, listed = attrPK, attrSK, list.SK
+	}
 	p.row(m.name, "one by id", "table", partition, order)
 	if m.owner != nil {
 		p.row(m.name, "all of an owner", "table", partition, attrSK+" from "+code(base.prefix))
 	}
-	p.row(m.name, "all", list.Name, list.PK+" = "+pattern(list.partition, list.pk), list.SK+" = "+pattern("", list.sk))
+	p.row(m.name, "all", list.Name, list.PK+" = "+pattern(list.partition, list.pk), listed)
 	if m.subject != nil {
 		x := subjectIndex()
 		p.row(m.name, "all about a person", x.Name, x.PK+" = "+code("hash of {"+m.subject.goPath+"}"), x.SK)

@@ -23,27 +23,30 @@ type definition struct {
 	*model
 	faults   []fault
 	subjects []*handle
-	ids      []*handle
-	owners   []*handle
+	ids      [][]*handle
+	owners   [][]*handle
 }
 
 func (d *definition) fault(field, cause, mend string) {
 	d.faults = append(d.faults, fault{field: field, cause: cause, mend: mend})
 }
 
-// ID names the field that identifies a node, or an edge within its owner. It is of string, integer, bool or time kind, and
-// is stored in the key alone.
-func (d *Def[T]) ID(field any) {
-	if h := d.d.find("ID", field); h != nil {
-		d.d.ids = append(d.d.ids, h)
-	}
-}
+// ID names the field that identifies a node, or an edge within its owner, or several fields that do so together. They are of string, integer, bool or
+// time kind, and are stored in the key alone. Rows are in the order of the first field, then of the second, and so on: see [RowKey] for
+// strings in front of other fields.
+func (d *Def[T]) ID(fields ...any) { d.d.ids = append(d.d.ids, d.d.findAll("ID", fields)) }
 
-// Owner names the field of an edge that holds the id of its node. It is stored in the key alone.
-func (d *Def[T]) Owner(field any) {
-	if h := d.d.find("Owner", field); h != nil {
-		d.d.owners = append(d.d.owners, h)
+// Owner names the fields of an edge that hold the id of its node. They are stored in the key alone.
+func (d *Def[T]) Owner(fields ...any) { d.d.owners = append(d.d.owners, d.d.findAll("Owner", fields)) }
+
+func (d *definition) findAll(what string, fields []any) []*handle {
+	var list []*handle
+	for _, f := range fields {
+		if h := d.find(what, f); h != nil {
+			list = append(list, h)
+		}
 	}
+	return list
 }
 
 // Retain is the time to live of a row: counted from a command's write, or from the version of a listener's. The default
@@ -160,20 +163,7 @@ func (d *definition) run(fn func(), missing bool) {
 
 // finish checks what the definition said, and lays out the row.
 func (d *definition) finish(edge bool) {
-	d.id = d.oneKey("ID", d.ids, true)
-	d.owner = d.oneKey("Owner", d.owners, edge)
-	if !edge && d.owner != nil {
-		d.fault(d.owner.handle.goPath, "a node has no owner", "use DefineEdge, or remove d.Owner")
-	}
-	if d.id != nil {
-		d.id.handle.place = inID
-	}
-	if d.owner != nil {
-		d.owner.handle.place = inOwner
-		if d.id != nil && d.id.handle == d.owner.handle {
-			d.fault(d.id.handle.goPath, "the field is both ID and Owner", "name two fields")
-		}
-	}
+	d.finishKeys(edge)
 	if len(d.subjects) > 1 {
 		d.fault("", "Subject is called more than once", "a row is about one person: make an edge for each of several")
 	} else if len(d.subjects) == 1 {
@@ -187,26 +177,52 @@ func (d *definition) finish(edge bool) {
 	}
 }
 
-// oneKey compiles the field of ID or Owner.
-func (d *definition) oneKey(what string, handles []*handle, needed bool) *keyed {
-	if len(handles) == 0 {
+// finishKeys puts the fields of ID and Owner into their places.
+func (d *definition) finishKeys(edge bool) {
+	if d.keys != nil {
+		if edge || len(d.ids)+len(d.owners) > 0 {
+			d.fault("", "KeyFunc takes the place of ID and Owner, and edges cannot have it", "use DefineNode, and call none but KeyFunc")
+		}
+		return
+	}
+	d.id = d.fieldsOf("ID", d.ids, true, inID)
+	d.owner = d.fieldsOf("Owner", d.owners, edge, inOwner)
+	if !edge && d.owner != nil {
+		d.fault(d.owner.names(), "a node has no owner", "use DefineEdge, or remove d.Owner")
+	}
+	if len(d.id)+len(d.owner) > maxParts {
+		d.fault("", fmt.Sprintf("ID and Owner have %d fields", len(d.id)+len(d.owner)), fmt.Sprintf("up to %d make a key", maxParts))
+	}
+}
+
+// fieldsOf compiles the fields of ID or Owner.
+func (d *definition) fieldsOf(what string, calls [][]*handle, needed bool, at place) keyParts {
+	calls = slices.DeleteFunc(calls, func(handles []*handle) bool { return len(handles) == 0 })
+	if len(calls) == 0 {
 		if needed {
 			d.fault("", "there is no "+what, fmt.Sprintf("call d.%s(&v.Field)", what))
 		}
 		return nil
 	}
-	h := handles[0]
-	if len(handles) > 1 {
-		d.fault(h.goPath, what+" is called more than once", "one field identifies a row")
+	if len(calls) > 1 {
+		d.fault(calls[0][0].goPath, what+" is called more than once", "name all fields of it in one call")
 	}
-	if len(h.attrs) > 1 {
-		d.fault(h.goPath, what+": the field is nested", "use a field of the model's own struct")
+	var parts keyParts
+	for _, h := range calls[0] {
+		if len(h.attrs) > 1 {
+			d.fault(h.goPath, what+": the field is nested", "use a field of the model's own struct")
+		}
+		if h.place != inAttribute {
+			d.fault(h.goPath, "the field is named twice, or is both ID and Owner", "name several fields")
+		}
+		seg, err := segmentOf(h.field.typ)
+		if err != nil {
+			d.fault(h.goPath, what+": "+err.Error(), "ids are strings, integers, bools or times")
+		}
+		h.place = at
+		parts = append(parts, &keyed{handle: h, segment: seg})
 	}
-	seg, err := segmentOf(h.field.typ)
-	if err != nil {
-		d.fault(h.goPath, what+": "+err.Error(), "ids are strings, integers, bools or times")
-	}
-	return &keyed{handle: h, segment: seg}
+	return parts
 }
 
 // checkReserved refuses attributes that the library writes itself.
@@ -232,8 +248,17 @@ func reserved(attr string) bool {
 
 // isKey says whether a field of the struct is stored in the key alone.
 func (m *model) isKey(i int) bool {
-	f := &m.all[i]
-	return m.id != nil && m.id.handle.field == f || m.owner != nil && m.owner.handle.field == f
+	return m.place(i) != inAttribute
+}
+
+// place is where a field of the struct is stored.
+func (m *model) place(i int) place {
+	for _, k := range slices.Concat(m.id, m.owner) {
+		if k.handle.field == &m.all[i] {
+			return k.handle.place
+		}
+	}
+	return inAttribute
 }
 
 func isTime(t reflect.Type) bool { return t == reflect.TypeFor[time.Time]() }

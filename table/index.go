@@ -3,6 +3,7 @@ package table
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -176,6 +177,9 @@ func (d *definition) finishIndexes() {
 		if len(x.sk) == 0 {
 			x.sk = d.order()
 		}
+		if len(x.sk) == 0 && d.keys != nil {
+			d.fault("", what+": there is no order", "keys made by a function give it none: add table.Key(&v.Field)")
+		}
 		for _, k := range append(append([]*keyed(nil), x.pk...), x.sk...) {
 			d.ownedByFirstLane(what, k.handle)
 		}
@@ -192,13 +196,7 @@ func (d *definition) finishIndexes() {
 
 // order is the order of the rows where a definition names none: by id.
 func (d *definition) order() []*keyed {
-	switch {
-	case d.id == nil:
-		return nil
-	case d.owner == nil:
-		return []*keyed{d.id}
-	}
-	return []*keyed{d.owner, d.id}
+	return slices.Concat(d.owner, d.id)
 }
 
 func (d *definition) ownedByFirstLane(what string, h *handle) {
@@ -213,18 +211,18 @@ func (d *definition) ownedByFirstLane(what string, h *handle) {
 
 // base finds the rows of the model in the table itself: one node, or the edges of one owner.
 func (m *model) base() *indexKey {
-	x := &indexKey{Index: Index{PK: attrPK, SK: attrSK}, pk: []*keyed{m.id}, prefix: m.name}
+	x := &indexKey{Index: Index{PK: attrPK, SK: attrSK}, pk: m.id, prefix: m.name}
 	if m.owner != nil {
-		x.pk, x.prefix, x.sk = []*keyed{m.owner}, m.role+delimiter, []*keyed{m.id}
+		x.pk, x.prefix, x.sk = m.owner, m.role+delimiter, m.id
 	}
 	return x
 }
 
 // byName finds every row of the model, through gsi1.
 func (m *model) byName() *indexKey {
-	x := &indexKey{Index: Index{Name: gsi1, PK: attrDiscriminator, SK: attrPK}, partition: m.name, sk: []*keyed{m.id}}
+	x := &indexKey{Index: Index{Name: gsi1, PK: attrDiscriminator, SK: attrPK}, partition: m.name, sk: m.id}
 	if m.owner != nil {
-		x.sk = []*keyed{m.owner}
+		x.sk = m.owner
 	}
 	return x
 }

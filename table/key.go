@@ -3,6 +3,7 @@ package table
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -11,21 +12,34 @@ import (
 // Item is a row as DynamoDB has it.
 type Item = map[string]types.AttributeValue
 
-// ID is what identifies a row of a model: the value of the id field for a node ("42", 7, a time), Of(owner, id) for an edge.
+// ID is what identifies a row of a model: for a node the value of its id field ("42", 7, a time), or Of with the values of several; for an
+// edge Of(owner, id), with as many values as the owner and the id have fields; for a model with keys of its own (Def.KeyFunc) a RowKey.
 type ID = any
 
-// edgeID is what Of makes.
-type edgeID struct{ owner, id any }
+// maxParts is how many values an ID can have.
+const maxParts = 8
 
-// Of is the ID of an edge: the id of the node that owns it, and its own.
-func Of(owner, id any) ID { return edgeID{owner, id} }
+// compositeID is what Of makes. It is comparable.
+type compositeID struct {
+	values [maxParts]any
+	n      int
+}
+
+func (c compositeID) all() []any { return c.values[:min(c.n, maxParts)] }
+
+// Of is an ID of several values, up to eight: that of an edge, the id of the node that owns it and its own, or that of a model whose id has several fields.
+func Of(values ...any) ID {
+	c := compositeID{n: len(values)}
+	copy(c.values[:], values)
+	return c
+}
 
 // RowKey is the primary key of a row. It is comparable.
 //
-// A node has its id in PK and its discriminator in SK; an edge has its owner's id in PK and "role|id" in SK. Within an id
+// A node has its id in PK and its discriminator in SK; an edge has its owner's id in PK and "role|id" in SK. Ids of several fields are joined by '|'. Within a value
 // '|' is written "{1" and '{' is written "{0". Numbers are padded with zeros to the width of their type, and a negative one
 // is a minus and its distance from the type's smallest number. Times are UTC with nine decimals. So two ids never share a key, and
-// keys sort as ids do.
+// keys sort as ids do, field by field; but a string in front of other fields sorts as if it ended with '|', so that "ab" comes before "a".
 type RowKey struct{ PK, SK string }
 
 // Item is the key as the attributes pk and sk.
@@ -55,12 +69,69 @@ type keyed struct {
 	segment
 }
 
-func (k *keyed) encodeFrom(rv reflect.Value) (string, error) {
-	text, err := k.encode(k.handle.value(rv))
-	if err != nil {
-		return "", invalid("field %s: %w", k.handle.goPath, err)
+// keyParts are the fields of an id or an owner.
+type keyParts []*keyed
+
+// names are the fields, for messages.
+func (p keyParts) names() string {
+	var names []string
+	for _, k := range p {
+		names = append(names, k.handle.goPath)
 	}
-	return text, nil
+	return strings.Join(names, ", ")
+}
+
+func (p keyParts) encodeFrom(rv reflect.Value) (string, error) {
+	return p.join(func(i int) (string, error) {
+		text, err := p[i].encode(p[i].handle.value(rv))
+		if err != nil {
+			return "", invalid("field %s: %w", p[i].handle.goPath, err)
+		}
+		return text, nil
+	})
+}
+
+// encodeID encodes the value of an id of one field, or what Of made of several.
+func (p keyParts) encodeID(id any) (string, error) {
+	values := []any{id}
+	if several, ok := id.(compositeID); ok {
+		values = several.all()
+	}
+	if len(values) != len(p) {
+		return "", invalid("an id of %d values was given, and it has %d: %s", len(values), len(p), p.names())
+	}
+	return p.join(func(i int) (string, error) { return p[i].encodeID(values[i]) })
+}
+
+func (p keyParts) join(segment func(i int) (string, error)) (string, error) {
+	if len(p) == 1 {
+		return segment(0)
+	}
+	texts := make([]string, len(p))
+	for i := range p {
+		var err error
+		if texts[i], err = segment(i); err != nil {
+			return "", err
+		}
+	}
+	return strings.Join(texts, delimiter), nil
+}
+
+// decode fills the fields from a key. An id of one field may have the delimiter in it, where another program wrote it.
+func (p keyParts) decode(text string, rv reflect.Value) error {
+	texts := []string{text}
+	if len(p) > 1 {
+		texts = strings.Split(text, delimiter)
+	}
+	if len(texts) != len(p) {
+		return fmt.Errorf("the key %q has %d segments, and the model has %d: %s", text, len(texts), len(p), p.names())
+	}
+	for i, k := range p {
+		if err := k.decode(texts[i], k.handle.settable(rv)); err != nil {
+			return fmt.Errorf("field %s: %w", k.handle.goPath, err)
+		}
+	}
+	return nil
 }
 
 // encodeID encodes a value of the field's type, or of a type with the same kind ("42" where the field is of a named string type).
@@ -85,6 +156,22 @@ func (k *keyed) encodeID(id any) (string, error) {
 		return "", invalid("id: %w", err)
 	}
 	return text, nil
+}
+
+// types are the types of the fields, for messages.
+func (p keyParts) types() string {
+	var names []string
+	for _, k := range p {
+		names = append(names, k.handle.field.typ.String())
+	}
+	return strings.Join(names, ", ")
+}
+
+func sameKinds(a, b keyParts) bool {
+	return slices.EqualFunc(a, b, func(a, b *keyed) bool {
+		s, t := a.handle.field.typ, b.handle.field.typ
+		return s == t || sameKind(s, t)
+	})
 }
 
 func isInt(t reflect.Type) bool  { return t.Kind() >= reflect.Int && t.Kind() <= reflect.Int64 }
@@ -118,8 +205,48 @@ func convertKey(from, to reflect.Value) error {
 	return nil
 }
 
+// keyFunc makes keys of values, and values of keys.
+type keyFunc struct {
+	build func(rv reflect.Value) (RowKey, error)
+	parse func(key RowKey, rv reflect.Value) error // nil: the fields are attributes
+}
+
+// KeyFunc is the way out for tables whose keys this package would not make: build makes the key of a row, and parse, which may be nil, fills the fields
+// that live in the key alone. It takes the place of ID, for nodes: all fields of the struct are attributes as well, an ID is a RowKey, and rows are told by their
+// discriminator, which they must have. Such a model has no part in an aggregate, and each of its indexes names its order.
+//
+// Build must be a function of the value alone, and give different rows different keys.
+func (d *Def[T]) KeyFunc(build func(v T) (RowKey, error), parse func(key RowKey, v *T) error) {
+	if build == nil || d.d.keys != nil {
+		d.d.fault("", "KeyFunc: it is called twice, or without a function", "func(v T) (table.RowKey, error)")
+		return
+	}
+	d.d.keys = &keyFunc{build: func(rv reflect.Value) (RowKey, error) { return build(rv.Interface().(T)) }}
+	if parse != nil {
+		d.d.keys.parse = func(key RowKey, rv reflect.Value) error { return parse(key, rv.Addr().Interface().(*T)) }
+	}
+}
+
+// own checks a key that a function made, or a caller.
+func (k RowKey) own() (RowKey, error) {
+	switch {
+	case k.PK == "" || k.SK == "":
+		return k, invalid("the key is %q %q, and neither part may be empty", k.PK, k.SK)
+	case k.SK == guardSK:
+		return k, invalid("the sort key %q is that of guards", k.SK)
+	}
+	return k, k.valid()
+}
+
 // keyOfRow is the key of the row that a value is stored in.
 func (m *model) keyOfRow(rv reflect.Value) (RowKey, error) {
+	if m.keys != nil {
+		key, err := m.keys.build(rv)
+		if err != nil {
+			return RowKey{}, invalid("%w", err)
+		}
+		return key.own()
+	}
 	id, err := m.id.encodeFrom(rv)
 	if err != nil {
 		return RowKey{}, err
@@ -136,24 +263,31 @@ func (m *model) keyOfRow(rv reflect.Value) (RowKey, error) {
 
 // keyOfID is the key of the row that an id names.
 func (m *model) keyOfID(id ID) (RowKey, error) {
-	edge, isEdge := id.(edgeID)
+	several, isSeveral := id.(compositeID)
 	switch {
-	case m.owner == nil && isEdge:
-		return RowKey{}, invalid("%s is a node: its id is the value of %s alone, not Of(owner, id)", m.name, m.id.handle.goPath)
+	case m.keys != nil:
+		key, ok := id.(RowKey)
+		if !ok {
+			return RowKey{}, invalid("%s has keys of its own: its id is a table.RowKey, not a %T", m.name, id)
+		}
+		return key.own()
+	case m.owner == nil && isSeveral && len(m.id) == 1:
+		return RowKey{}, invalid("%s is a node: its id is the value of %s alone, not Of(…)", m.name, m.id.names())
 	case m.owner == nil:
 		text, err := m.id.encodeID(id)
 		if err != nil {
 			return RowKey{}, err
 		}
 		return m.key("", text)
-	case !isEdge:
-		return RowKey{}, invalid("%s is an edge: its id is table.Of(owner, id)", m.name)
+	case !isSeveral || several.n != len(m.owner)+len(m.id):
+		return RowKey{}, invalid("%s is an edge: its id is table.Of(%s, %s)", m.name, m.owner.names(), m.id.names())
 	}
-	owner, err := m.owner.encodeID(edge.owner)
+	values := several.all()
+	owner, err := m.owner.encodeID(Of(values[:len(m.owner)]...))
 	if err != nil {
 		return RowKey{}, err
 	}
-	text, err := m.id.encodeID(edge.id)
+	text, err := m.id.encodeID(Of(values[len(m.owner):]...))
 	if err != nil {
 		return RowKey{}, err
 	}
@@ -170,19 +304,20 @@ func (m *model) key(owner, id string) (RowKey, error) {
 
 // decodeKey fills the id (and the owner) from a row's key.
 func (m *model) decodeKey(k RowKey, rv reflect.Value) error {
-	id := k.PK
-	if m.owner != nil {
-		rest, ok := strings.CutPrefix(k.SK, m.role+delimiter)
-		if !ok {
-			return fmt.Errorf("the sort key %q does not start with the role %q", k.SK, m.role+delimiter)
-		}
-		id = rest
-		if err := m.owner.decode(k.PK, m.owner.handle.settable(rv)); err != nil {
-			return fmt.Errorf("field %s: %w", m.owner.handle.goPath, err)
-		}
+	switch {
+	case m.keys != nil && m.keys.parse != nil:
+		return m.keys.parse(k, rv)
+	case m.keys != nil:
+		return nil
+	case m.owner == nil:
+		return m.id.decode(k.PK, rv)
 	}
-	if err := m.id.decode(id, m.id.handle.settable(rv)); err != nil {
-		return fmt.Errorf("field %s: %w", m.id.handle.goPath, err)
+	id, ok := strings.CutPrefix(k.SK, m.role+delimiter)
+	if !ok {
+		return fmt.Errorf("the sort key %q does not start with the role %q", k.SK, m.role+delimiter)
 	}
-	return nil
+	if err := m.owner.decode(k.PK, rv); err != nil {
+		return err
+	}
+	return m.id.decode(id, rv)
 }

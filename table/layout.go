@@ -33,8 +33,9 @@ type model struct {
 	handles    map[any]*handle
 
 	all      []field // every field of the struct that is stored, in the order of the source
-	id       *keyed
-	owner    *keyed // nil for a node
+	id       keyParts
+	owner    keyParts // nil for a node
+	keys     *keyFunc // instead of an id, or nil
 	subject  *handle
 	retain   time.Duration
 	adopt    bool

@@ -121,6 +121,9 @@ func owned(item Item) bool {
 // matches says whether a row belongs to the model.
 func (m *model) matches(item Item) bool {
 	sk := textOf(item[attrSK])
+	if m.keys != nil {
+		return textOf(item[attrDiscriminator]) == m.name
+	}
 	if m.owner == nil && sk != m.name || m.owner != nil && !strings.HasPrefix(sk, m.role+delimiter) {
 		return false
 	}

@@ -99,7 +99,7 @@ func (m *model) find(field any) (*handle, error) {
 		return h, nil
 	}
 	return nil, invalid("%T does not point to a field of %s: take it from F of the model, as in &f.%s with f := model.F",
-		field, m.goType, m.id.handle.goPath)
+		field, m.goType, m.all[0].path)
 }
 
 // pointerOf guards the map of handles against keys that cannot be hashed.

@@ -215,7 +215,7 @@ func TestQueriesRefuse(t *testing.T) {
 	}
 	require.ErrorContains(t, second(Orders.Get(ctx, db, "1", table.Limit(1))), "Limit means nothing to this read")
 	require.ErrorContains(t, second(Orders.Get(ctx, db, 1)), "an id of type int was given, and field ID is a string")
-	require.ErrorContains(t, second(Lines.Get(ctx, db, "1")), "line is an edge: its id is table.Of(owner, id)")
+	require.ErrorContains(t, second(Lines.Get(ctx, db, "1")), "line is an edge: its id is table.Of(OrderID, No)")
 	require.ErrorContains(t, second(Orders.Get(ctx, db, table.Of("1", 2))), "order is a node")
 	require.ErrorContains(t, second(Orders.Get(ctx, db, strings.Repeat("x", 2049))), "2049 bytes, and DynamoDB takes 2048")
 }

@@ -23,10 +23,10 @@ func (e *entity[T]) Attributes() iter.Seq2[string, reflect.StructField] {
 
 // stored is the attribute that a field is in: one of the row's keys, or its own.
 func (m *model) stored(i int) string {
-	switch {
-	case m.owner == nil && m.id != nil && m.id.handle.stored == i, m.owner != nil && m.owner.handle.stored == i:
+	switch p := m.place(i); {
+	case p == inOwner, p == inID && m.owner == nil:
 		return attrPK
-	case m.id != nil && m.id.handle.stored == i:
+	case p == inID:
 		return attrSK
 	}
 	return m.all[i].attr

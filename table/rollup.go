@@ -70,6 +70,9 @@ func (n *Node[T]) SwapLane(
 func swapInput(
 	db *DB, m *model, key RowKey, rv reflect.Value, lane idempotence.Lane, stored, next idempotence.Version,
 ) (*dynamodb.UpdateItemInput, error) {
+	if m.keys != nil {
+		return nil, invalid("the keys of %q are made by a function, and not from a partition key", m.name)
+	}
 	if lane == "" || next <= stored {
 		return nil, invalid("it takes a named lane and a version greater than the stored one")
 	}
