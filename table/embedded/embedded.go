@@ -48,7 +48,7 @@ type Options struct {
 	// (a throttle), or call next and return an error all the same (an answer
 	// that is lost after the write). The operation is DynamoDB's name of it,
 	// such as "PutItem"; the input is the SDK's, such as *dynamodb.PutItemInput.
-	// It is called from many goroutines. Default: none.
+	// It is called from many goroutines. [Faults] makes one. Default: none.
 	Intercept func(ctx context.Context, operation string, input any, next func() error) error
 	// Logger gets what nobody waits for: failures of the removal of expired
 	// items, and of the storage's background work. Default: none.

@@ -2,6 +2,7 @@ package embedded_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -67,4 +68,23 @@ func ExampleOptions_intercept() {
 	// true <nil>
 	// false ListTables: the connection is lost
 	// true <nil>
+}
+
+// The first answer is lost after the work was done, the next two calls are
+// throttled, and the fourth goes well.
+func ExampleFaults() {
+	db := embedded.New(&embedded.Options{Intercept: embedded.Faults(
+		embedded.Fault{Operation: "ListTables", Done: true},
+		embedded.Fault{Operation: "ListTables", After: 1, Calls: 2},
+	)})
+	defer db.Close()
+	for range 4 {
+		_, err := db.ListTables(context.Background(), nil)
+		fmt.Println(errors.Is(err, embedded.ErrAnswerLost), err == nil)
+	}
+	// Output:
+	// true false
+	// false false
+	// false false
+	// false true
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -110,4 +112,86 @@ func drain(t *testing.T, db *embedded.DB, arn, shard *string) []streams.Record {
 		}
 	}
 	return all
+}
+
+// faulty puts items until n calls have been made, and tells how each went.
+func faulty(t *testing.T, n int, faults ...embedded.Fault) (outcomes []error, items int) {
+	t.Helper()
+	db := open(t, &embedded.Options{Intercept: embedded.Faults(faults...)})
+	create(t, db, plain("rows"))
+	for i := range n {
+		_, err := db.PutItem(t.Context(), &dynamodb.PutItemInput{
+			TableName: new("rows"), Item: item{"pk": s(fmt.Sprint(i)), "sk": s("1")},
+		})
+		outcomes = append(outcomes, err)
+	}
+	return outcomes, count(t, db, "rows")
+}
+
+func TestFaults(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("broken")
+	var throttled *types.ProvisionedThroughputExceededException
+	for name, tt := range map[string]struct {
+		faults []embedded.Fault
+		check  func(t *testing.T, outcomes []error)
+		items  int
+	}{
+		"throttles": {
+			[]embedded.Fault{{Operation: "PutItem"}},
+			func(t *testing.T, o []error) {
+				require.ErrorAs(t, o[0], &throttled)
+				require.NoError(t, errors.Join(o[1:]...))
+			}, 4,
+		},
+		"fails the third and fourth call": {
+			[]embedded.Fault{{Operation: "PutItem", After: 2, Calls: 2, Err: broken}},
+			func(t *testing.T, o []error) { require.Equal(t, []error{nil, nil, broken, broken, nil}, o) }, 3,
+		},
+		"loses the answer after the write": {
+			[]embedded.Fault{{Operation: "PutItem", Done: true, Calls: -1}},
+			func(t *testing.T, o []error) {
+				for _, err := range o {
+					require.ErrorIs(t, err, embedded.ErrAnswerLost)
+				}
+			}, 5,
+		},
+		"meets only what matches": {
+			[]embedded.Fault{{Err: broken, Match: func(input any) bool {
+				in, ok := input.(*dynamodb.PutItemInput)
+				return ok && in.Item["pk"].(*types.AttributeValueMemberS).Value == "4"
+			}}},
+			func(t *testing.T, o []error) { require.Equal(t, []error{nil, nil, nil, nil, broken}, o) }, 4,
+		},
+		"first of several": {
+			[]embedded.Fault{{Operation: "PutItem", Err: broken}, {Operation: "PutItem", Calls: 2, Done: true}},
+			func(t *testing.T, o []error) {
+				require.Equal(t, []error{broken, embedded.ErrAnswerLost, nil, nil, nil}, o)
+			}, 4,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			outcomes, items := faulty(t, 5, tt.faults...)
+			tt.check(t, outcomes)
+			require.Equal(t, tt.items, items)
+		})
+	}
+}
+
+func TestFaultsDelay(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		db := embedded.New(&embedded.Options{Intercept: embedded.Faults(embedded.Fault{Operation: "ListTables", Calls: 2, Delay: time.Minute, Slow: true})})
+		defer db.Close()
+		start := time.Now()
+		_, err := db.ListTables(t.Context(), nil)
+		require.NoError(t, err)
+		require.Equal(t, time.Minute, time.Since(start))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err = db.ListTables(ctx, nil)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.Equal(t, time.Minute+time.Second, time.Since(start))
+	})
 }

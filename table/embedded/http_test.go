@@ -105,6 +105,17 @@ func TestTagsOverHTTP(t *testing.T) {
 
 // TestEmptyValuesAreRefused holds for every place where JSON can leave a value
 // without a type, which the SDK's client never sends.
+func TestEndpointIsTheHostThatWasReached(t *testing.T) {
+	t.Parallel()
+	db := open(t, nil)
+	server := httptest.NewServer(db.Handler())
+	t.Cleanup(server.Close)
+	client, _ := local.Clients(server.URL)
+	out, err := client.DescribeEndpoints(t.Context(), &dynamodb.DescribeEndpointsInput{})
+	require.NoError(t, err)
+	require.Equal(t, server.URL, "http://"+*out.Endpoints[0].Address)
+}
+
 func TestEmptyValuesAreRefused(t *testing.T) {
 	t.Parallel()
 	db := open(t, nil)

@@ -138,9 +138,10 @@ func (db *DB) DescribeLimits(ctx context.Context, in *dynamodb.DescribeLimitsInp
 	return call(ctx, db, "DescribeLimits", in, db.engine.DescribeLimits)
 }
 
-// DescribeEndpoints is not implemented: the database has no endpoint of its own.
-func (db *DB) DescribeEndpoints(context.Context, *dynamodb.DescribeEndpointsInput, ...func(*dynamodb.Options)) (*dynamodb.DescribeEndpointsOutput, error) {
-	return nil, engine.Unsupported("DescribeEndpoints")
+// DescribeEndpoints tells the one endpoint, which a client may keep for a day:
+// over HTTP the host that the client has reached, in process "localhost".
+func (db *DB) DescribeEndpoints(ctx context.Context, in *dynamodb.DescribeEndpointsInput, _ ...func(*dynamodb.Options)) (*dynamodb.DescribeEndpointsOutput, error) {
+	return call(ctx, db, "DescribeEndpoints", in, db.engine.DescribeEndpoints)
 }
 
 // ListGlobalTables is not implemented.

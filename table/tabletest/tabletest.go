@@ -37,6 +37,11 @@ type DynamoDB interface {
 	ListTables(context.Context, *dynamodb.ListTablesInput, ...options) (*dynamodb.ListTablesOutput, error)
 	UpdateTimeToLive(context.Context, *dynamodb.UpdateTimeToLiveInput, ...options) (*dynamodb.UpdateTimeToLiveOutput, error)
 	DescribeTimeToLive(context.Context, *dynamodb.DescribeTimeToLiveInput, ...options) (*dynamodb.DescribeTimeToLiveOutput, error)
+	TagResource(context.Context, *dynamodb.TagResourceInput, ...options) (*dynamodb.TagResourceOutput, error)
+	UntagResource(context.Context, *dynamodb.UntagResourceInput, ...options) (*dynamodb.UntagResourceOutput, error)
+	ListTagsOfResource(context.Context, *dynamodb.ListTagsOfResourceInput, ...options) (*dynamodb.ListTagsOfResourceOutput, error)
+	DescribeLimits(context.Context, *dynamodb.DescribeLimitsInput, ...options) (*dynamodb.DescribeLimitsOutput, error)
+	DescribeEndpoints(context.Context, *dynamodb.DescribeEndpointsInput, ...options) (*dynamodb.DescribeEndpointsOutput, error)
 
 	GetItem(context.Context, *dynamodb.GetItemInput, ...options) (*dynamodb.GetItemOutput, error)
 	PutItem(context.Context, *dynamodb.PutItemInput, ...options) (*dynamodb.PutItemOutput, error)
@@ -114,7 +119,7 @@ func rules() []rule {
 	for _, group := range [][]rule{
 		tableRules(), indexTableRules(), itemRules(), keyRules(), numberRules(), conditionRules(), conditionFaultRules(),
 		updateRules(), updateFaultRules(), returnValueRules(), queryRules(), pageRules(), scanRules(), projectionRules(), indexRules(), multiKeyRules(),
-		batchRules(), transactionRules(), streamRules(), shardRules(), errorRules(), ttlRules(), capacityRules(), legacyRules(),
+		batchRules(), transactionRules(), streamRules(), shardRules(), errorRules(), ttlRules(), tagRules(), capacityRules(), legacyRules(),
 	} {
 		all = append(all, group...)
 	}

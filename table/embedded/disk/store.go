@@ -17,12 +17,15 @@ import (
 )
 
 // The memory that a database may take, in bytes: twice the write buffer, the
-// cache, and what the caller's own requests need.
+// cache, and what the caller's own requests need. The cache holds the indexes and filters of
+// some millions of rows, so that a read of any row takes one read of the disk.
 const (
-	cacheSize    = 32 << 20
+	cacheSize    = 64 << 20
 	writeBuffer  = 32 << 20
-	maxOpenFiles = 256
+	maxOpenFiles = 1024
 	bloomBits    = 10
+	// firstFile is the size of the files of the first level; each level doubles it. Fewer files are to be looked into.
+	firstFile = 8 << 20
 )
 
 // store is a kv.Store on Pebble.
@@ -87,6 +90,7 @@ func (s *store) options(l *slog.Logger) *pebble.Options {
 	for i := range o.Levels {
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(bloomBits)
 	}
+	o.TargetFileSizes[0] = firstFile
 	return o
 }
 

@@ -171,3 +171,14 @@ func (e *Engine) DescribeLimits(context.Context, *dynamodb.DescribeLimitsInput) 
 		TableMaxReadCapacityUnits: new(int64(40000)), TableMaxWriteCapacityUnits: new(int64(40000)),
 	}, nil
 }
+
+// endpointLife is how long a client may keep an endpoint: a day, as DynamoDB's.
+const endpointLife = 24 * 60
+
+// DescribeEndpoints implements DynamoDB's operation. The engine does not know
+// by which address it is reached; who serves it does.
+func (e *Engine) DescribeEndpoints(context.Context, *dynamodb.DescribeEndpointsInput) (*dynamodb.DescribeEndpointsOutput, error) {
+	return &dynamodb.DescribeEndpointsOutput{
+		Endpoints: []types.Endpoint{{Address: new("localhost"), CachePeriodInMinutes: endpointLife}},
+	}, nil
+}

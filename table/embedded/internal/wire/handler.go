@@ -2,6 +2,7 @@ package wire
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -143,7 +144,11 @@ func (h *Handler) perform(r *http.Request, x *exchange, rep *reply) (f *fault) {
 	if f := authenticate(r); f != nil {
 		return f
 	}
-	err := op(r.Context(), body, &x.encoder)
+	ctx := r.Context()
+	if target == endpointsTarget {
+		ctx = context.WithValue(ctx, hostKey{}, r.Host)
+	}
+	err := op(ctx, body, &x.encoder)
 	if err == nil {
 		return nil
 	}

@@ -13,6 +13,8 @@ import (
 const (
 	dynamoTarget  = "DynamoDB_20120810."
 	streamsTarget = "DynamoDBStreams_20120810."
+
+	endpointsTarget = dynamoTarget + "DescribeEndpoints"
 )
 
 // operation decodes the body, calls the backend and writes the answer.
@@ -31,7 +33,7 @@ func operations(api API) map[string]operation {
 	}
 	if l, ok := api.(Limiter); ok {
 		bind(b, dynamoTarget+"DescribeLimits", l.DescribeLimits)
-		bind(b, dynamoTarget+"DescribeEndpoints", l.DescribeEndpoints)
+		bind(b, endpointsTarget, l.DescribeEndpoints)
 	}
 	return b.ops
 }
@@ -85,8 +87,23 @@ func bind[In, Opt any, Out smithy.Serializable](
 		if err != nil {
 			return err
 		}
+		if endpoints, ok := any(out).(*dynamodb.DescribeEndpointsOutput); ok {
+			reachedAt(ctx, endpoints)
+		}
 		e.answer(out)
 		return nil
+	}
+}
+
+// hostKey is where the context of DescribeEndpoints has the host that the client
+// has reached.
+type hostKey struct{}
+
+func reachedAt(ctx context.Context, out *dynamodb.DescribeEndpointsOutput) {
+	if host, ok := ctx.Value(hostKey{}).(string); ok && host != "" {
+		for i := range out.Endpoints {
+			out.Endpoints[i].Address = &host
+		}
 	}
 }
 
