@@ -25,6 +25,9 @@ type Query struct {
 	// Done is called when all events of an object were read, or skipped since the index says that there are none for the query. A
 	// reading that begins after the object continues there. It runs in the reader's goroutine. Default: none.
 	Done func(Object)
+	// Read is called as the reading goes on, in the reader's goroutine, with the compressed bytes that the events handed out since the
+	// call before it took; skipped objects count too, so that all calls sum up to the objects' sizes. Default: none.
+	Read func(bytes int64)
 	// Damaged decides about what cannot be read: nil goes on behind it, with the next line or, where the compressed data is
 	// damaged, the next object; an error ends the reading with that error. Default: every damage ends it.
 	Damaged func(error) error

@@ -142,6 +142,7 @@ type hourJob struct {
 type chunk struct {
 	items   []item
 	summary *Summary
+	bytes   int64 // of the object, compressed
 }
 
 type item struct {
@@ -244,6 +245,7 @@ func (r *reading) runContent(ctx context.Context, j *job, c Content) error {
 			return err
 		}
 		for part := range cut(m.data, memberBytes) {
+			share := (m.end - m.start) * int64(len(part)) / int64(len(m.data))
 			result := make(chan *chunk, 1)
 			select {
 			case j.results <- result:
@@ -257,7 +259,9 @@ func (r *reading) runContent(ctx context.Context, j *job, c Content) error {
 			}
 			first := line
 			r.wg.Go(func() {
-				result <- r.decode(part, j.object.Name, first)
+				ch := r.decode(part, j.object.Name, first)
+				ch.bytes = share
+				result <- ch
 				<-r.decoding
 			})
 			line += bytes.Count(part, newline)
@@ -306,6 +310,7 @@ func (r *reading) deliver(ctx context.Context, j *job, visit func(insideout.Even
 		return true, r.filter.damaged(j.err)
 	}
 	j.summary = newSummary()
+	told := int64(0)
 	if !j.skipped {
 		for result := range j.results {
 			select {
@@ -313,6 +318,7 @@ func (r *reading) deliver(ctx context.Context, j *job, visit func(insideout.Even
 				if more, err := r.handOut(j, ch, visit); err != nil || !more {
 					return false, err
 				}
+				told += r.tell(ch.bytes)
 			case <-ctx.Done():
 				return false, fmt.Errorf("lake: %w", ctx.Err())
 			}
@@ -325,10 +331,19 @@ func (r *reading) deliver(ctx context.Context, j *job, visit func(insideout.Even
 	if err := r.remember(ctx, j); err != nil {
 		r.lake.warn("lake: the index was not written", "folder", j.hour.folder, "error", err)
 	}
+	r.tell(j.object.Bytes - told) // what was rounded, skipped, or damaged
 	if r.filter.Done != nil {
 		r.filter.Done(j.object)
 	}
 	return true, nil
+}
+
+// tell tells how far the reading is, and returns what it told.
+func (r *reading) tell(bytes int64) int64 {
+	if r.filter.Read != nil {
+		r.filter.Read(bytes)
+	}
+	return bytes
 }
 
 func (r *reading) handOut(j *job, ch *chunk, visit func(insideout.Event) bool) (more bool, err error) {

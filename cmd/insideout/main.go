@@ -34,6 +34,7 @@ Usage: insideout COMMAND [FLAG…]
 Commands:
   serve   a DynamoDB endpoint on this machine
   faults  list, show and resubmit what listeners and triggers could not apply
+  lake    list, print and replay the events of a lake
   help    this text
 
 insideout COMMAND -h describes the flags of a command.
@@ -60,6 +61,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return serve(ctx, rest, stdout, stderr)
 	case "faults":
 		return faults(ctx, rest, os.Stdin, stdout, stderr)
+	case "lake":
+		return lakeCommand(ctx, rest, stdout, stderr)
 	case "help", "-h", "-help", "--help":
 		fmt.Fprint(stdout, usage)
 		return exitOK

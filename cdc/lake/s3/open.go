@@ -38,6 +38,7 @@ func Open(ctx context.Context, url, endpoint string) (*Store, error) {
 		return nil, fmt.Errorf("s3: %w", err)
 	}
 	client := s3.NewFromConfig(cfg, func(o *s3.Options) {
+		o.DisableLogOutputChecksumValidationSkipped = true // gzip has its own
 		if endpoint == "" {
 			return
 		}
