@@ -25,7 +25,9 @@ type Part[A any] struct {
 // Root is the node that an aggregate is about, and the place for it.
 func Root[A, T any](node *Node[T], place func(*A) *T) RootPart[A] {
 	return RootPart[A]{Part[A]{model: node.m, put: func(a *A, item Item) error {
-		return node.m.decodeRow(item, reflect.ValueOf(place(a)).Elem())
+		v, err := node.decodeRow(item)
+		*place(a) = v
+		return err
 	}}}
 }
 

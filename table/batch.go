@@ -17,7 +17,7 @@ import (
 
 // item is the whole row, for BatchWriteItem, which knows no updates.
 func (r *row) item() Item {
-	item := r.key.Item()
+	item := r.keyItem(r.present())
 	for i, av := range r.values {
 		if av != nil {
 			item[r.names[i]] = av
@@ -71,6 +71,7 @@ func (db *DB) Batch(ctx context.Context, ops ...Op) error {
 			return err
 		}
 		item := r.item()
+		r.release()
 		queue = append(queue, pendingOp{o, types.WriteRequest{PutRequest: &types.PutRequest{Item: item}}, sizeOf(item)})
 	}
 	chunks := chunksOf(queue)

@@ -14,15 +14,22 @@ import (
 )
 
 // encodeFunc encodes one value. A nil attribute value means that the attribute is absent.
-type encodeFunc func(rv reflect.Value) (types.AttributeValue, error)
+type encodeFunc func(a *arena, rv reflect.Value) (types.AttributeValue, error)
 
 // decodeFunc decodes one value into a settable rv.
 type decodeFunc func(av types.AttributeValue, rv reflect.Value) error
 
 // codec moves the values of one type under one set of flags. What it writes is what guregu/dynamo v2.6.0 writes.
 type codec struct {
-	encode encodeFunc
-	decode decodeFunc
+	encodeIn encodeFunc
+	decode   decodeFunc
+	texts    int     // that one value asks of an arena at most
+	fields   []field // of a struct that is stored as a map
+}
+
+// encode is for a value by itself.
+func (c codec) encode(rv reflect.Value) (types.AttributeValue, error) {
+	return c.encodeIn(new(arena), rv)
 }
 
 var errNumber = errors.New("not a number that DynamoDB can hold")
@@ -91,8 +98,8 @@ func (c *compiler) codec(t reflect.Type, tg tag) (codec, error) {
 
 func boolCodec() codec {
 	return codec{
-		encode: func(rv reflect.Value) (types.AttributeValue, error) {
-			return &types.AttributeValueMemberBOOL{Value: rv.Bool()}, nil
+		encodeIn: func(a *arena, rv reflect.Value) (types.AttributeValue, error) {
+			return a.bool(rv.Bool()), nil
 		},
 		decode: func(av types.AttributeValue, rv reflect.Value) error {
 			b, ok := av.(*types.AttributeValueMemberBOOL)
@@ -107,8 +114,8 @@ func boolCodec() codec {
 
 func intCodec() codec {
 	return codec{
-		encode: func(rv reflect.Value) (types.AttributeValue, error) {
-			return &types.AttributeValueMemberN{Value: strconv.FormatInt(rv.Int(), 10)}, nil
+		encodeIn: func(a *arena, rv reflect.Value) (types.AttributeValue, error) {
+			return a.number(strconv.FormatInt(rv.Int(), 10)), nil
 		},
 		decode: func(av types.AttributeValue, rv reflect.Value) error {
 			n, ok := av.(*types.AttributeValueMemberN)
@@ -131,8 +138,8 @@ func setInt(text string, rv reflect.Value) error {
 
 func uintCodec() codec {
 	return codec{
-		encode: func(rv reflect.Value) (types.AttributeValue, error) {
-			return &types.AttributeValueMemberN{Value: strconv.FormatUint(rv.Uint(), 10)}, nil
+		encodeIn: func(a *arena, rv reflect.Value) (types.AttributeValue, error) {
+			return a.number(strconv.FormatUint(rv.Uint(), 10)), nil
 		},
 		decode: func(av types.AttributeValue, rv reflect.Value) error {
 			n, ok := av.(*types.AttributeValueMemberN)
@@ -155,12 +162,12 @@ func setUint(text string, rv reflect.Value) error {
 
 func floatCodec() codec {
 	return codec{
-		encode: func(rv reflect.Value) (types.AttributeValue, error) {
+		encodeIn: func(a *arena, rv reflect.Value) (types.AttributeValue, error) {
 			text, err := floatText(rv.Float())
 			if err != nil {
 				return nil, err
 			}
-			return &types.AttributeValueMemberN{Value: text}, nil
+			return a.number(text), nil
 		},
 		decode: func(av types.AttributeValue, rv reflect.Value) error {
 			n, ok := av.(*types.AttributeValueMemberN)
@@ -197,12 +204,9 @@ func setFloat(text string, rv reflect.Value) error {
 
 func stringCodec(f flags) codec {
 	return codec{
-		encode: func(rv reflect.Value) (types.AttributeValue, error) {
-			s := rv.String()
-			if s != "" || f&flagAllowEmpty != 0 {
-				return &types.AttributeValueMemberS{Value: s}, nil
-			}
-			return null(f), nil
+		texts: 1,
+		encodeIn: func(a *arena, rv reflect.Value) (types.AttributeValue, error) {
+			return encodeText(a, rv.String(), f), nil
 		},
 		decode: func(av types.AttributeValue, rv reflect.Value) error {
 			s, ok := av.(*types.AttributeValueMemberS)
@@ -218,22 +222,34 @@ func stringCodec(f flags) codec {
 // timeCodec writes RFC 3339 text with the zone kept, or with unixtime whole seconds.
 func timeCodec(f flags) codec {
 	return codec{
-		encode: func(rv reflect.Value) (types.AttributeValue, error) {
-			t := rv.Interface().(time.Time)
-			if f&flagUnixTime != 0 {
-				if t.IsZero() {
-					return nil, nil
-				}
-				return &types.AttributeValueMemberN{Value: strconv.FormatInt(t.Unix(), 10)}, nil
-			}
-			text, err := t.MarshalText()
-			if err != nil {
-				return nil, err
-			}
-			return &types.AttributeValueMemberS{Value: string(text)}, nil
+		texts: 1,
+		encodeIn: func(a *arena, rv reflect.Value) (types.AttributeValue, error) {
+			return encodeTime(a, rv.Interface().(time.Time), f)
 		},
 		decode: decodeTime,
 	}
+}
+
+func encodeText(a *arena, s string, f flags) types.AttributeValue {
+	if s != "" || f&flagAllowEmpty != 0 {
+		return a.text(s)
+	}
+	return null(f)
+}
+
+func encodeTime(a *arena, t time.Time, f flags) (types.AttributeValue, error) {
+	if f&flagUnixTime != 0 {
+		if t.IsZero() {
+			return nil, nil
+		}
+		return a.number(strconv.FormatInt(t.Unix(), 10)), nil
+	}
+	var buffer [len(time.RFC3339Nano)]byte
+	text, err := t.AppendText(buffer[:0])
+	if err != nil {
+		return nil, err
+	}
+	return a.text(string(text)), nil
 }
 
 func decodeTime(av types.AttributeValue, rv reflect.Value) error {
@@ -266,11 +282,12 @@ func (c *compiler) pointerCodec(t reflect.Type, tg tag) (codec, error) {
 		return codec{}, err
 	}
 	return codec{
-		encode: func(rv reflect.Value) (types.AttributeValue, error) {
+		texts: elem.texts,
+		encodeIn: func(a *arena, rv reflect.Value) (types.AttributeValue, error) {
 			if rv.IsNil() {
 				return null(tg.flags), nil
 			}
-			return elem.encode(rv.Elem())
+			return elem.encodeIn(a, rv.Elem())
 		},
 		decode: func(av types.AttributeValue, rv reflect.Value) error {
 			if isNull(av) {
@@ -288,7 +305,7 @@ func (c *compiler) pointerCodec(t reflect.Type, tg tag) (codec, error) {
 func guregu(t reflect.Type, tg tag) codec {
 	box := boxOf(t, tg)
 	return codec{
-		encode: func(rv reflect.Value) (types.AttributeValue, error) {
+		encodeIn: func(_ *arena, rv reflect.Value) (types.AttributeValue, error) {
 			if rv.Kind() == reflect.Pointer && rv.IsNil() { // guregu asks some nil pointers for their text
 				return null(tg.flags), nil
 			}

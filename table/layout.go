@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/insideout-go/insideout/idempotence"
@@ -48,6 +49,8 @@ type model struct {
 	system  shape // the system attributes alone, for commands that keep the state
 	aliases []alias
 	texts   texts
+
+	rows, scratches sync.Pool // of *row and *scratch
 }
 
 // alias is the pair of placeholders of a slot.
@@ -63,6 +66,7 @@ type shape struct {
 	lane    int
 	// The slots of what only some models have; 0 is none.
 	subjectSlot, schemaSlot int
+	strings                 int // that a row has at most: the key, the system slots and the fields
 }
 
 // System slots. A named lane has only its own: see laneSlots.
@@ -170,9 +174,10 @@ func (d *definition) whole(system []string, fields []int) shape {
 }
 
 func (d *definition) shapeOf(system []string, fields []int, indexed bool) shape {
-	s := shape{names: system, fields: fields, first: len(system), indexed: indexed}
+	s := shape{names: system, fields: fields, first: len(system), indexed: indexed, strings: 5}
 	for _, i := range fields {
 		s.names = append(s.names, d.all[i].attr)
+		s.strings += d.all[i].texts
 	}
 	if indexed {
 		for _, x := range d.indexes {
@@ -184,6 +189,7 @@ func (d *definition) shapeOf(system []string, fields []int, indexed bool) shape 
 
 // texts remembers the text of requests by what they write.
 type texts struct {
+	last  atomic.Pointer[text] // most rows of a model have the same attributes
 	mu    sync.RWMutex
 	known map[textKey]*text
 }
@@ -200,6 +206,7 @@ type textKey struct {
 
 // text is the part of an update request that does not depend on values. It is shared and never changed.
 type text struct {
+	key textKey
 	clauses
 	update, condition string
 	names             map[string]string

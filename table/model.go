@@ -72,25 +72,28 @@ func (m *model) fail(op string, key RowKey, err error) error {
 
 // Save writes the whole entity, as a command. See Model.
 func (e *entity[T]) Save(ctx context.Context, db *DB, v T, opts ...WriteOption) error {
-	return e.write(ctx, db, "save", writeSave, &v, opts)
+	return e.write(ctx, db, "save", writeSave, v, opts)
 }
 
 // Create is Save for a row that must not exist: ErrExists otherwise. See Model.
 func (e *entity[T]) Create(ctx context.Context, db *DB, v T, opts ...WriteOption) error {
-	return e.write(ctx, db, "create", writeCreate, &v, opts)
+	return e.write(ctx, db, "create", writeCreate, v, opts)
 }
 
-func (e *entity[T]) write(ctx context.Context, db *DB, op string, kind writeKind, v *T, opts []WriteOption) error {
+func (e *entity[T]) write(ctx context.Context, db *DB, op string, kind writeKind, v T, opts []WriteOption) error {
 	r, err := e.commandRow(ctx, db, kind, v, opts)
 	if err != nil {
 		return e.fail(op, RowKey{}, err)
 	}
+	defer r.release()
 	return e.fail(op, r.key, db.command(ctx, r))
 }
 
-func (e *entity[T]) commandRow(ctx context.Context, db *DB, kind writeKind, v *T, opts []WriteOption) (*row, error) {
-	rv := reflect.ValueOf(v).Elem()
-	key, err := e.m.keyOfRow(rv)
+func (e *entity[T]) commandRow(ctx context.Context, db *DB, kind writeKind, v T, opts []WriteOption) (*row, error) {
+	s, to := e.borrow()
+	defer e.giveBack(s)
+	*to = v
+	key, err := e.m.keyOfRow(s.rv)
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +101,7 @@ func (e *entity[T]) commandRow(ctx context.Context, db *DB, kind writeKind, v *T
 	if err != nil {
 		return nil, err
 	}
-	return r, r.fill(rv)
+	return r, r.fillFrom(s)
 }
 
 // Delete marks the row as deleted. See Model.
@@ -125,8 +128,10 @@ func (e *entity[T]) mark(ctx context.Context, db *DB, op string, kind writeKind,
 
 // Upsert writes the entity under the inverse lock, as a listener does. See Model.
 func (e *entity[T]) Upsert(ctx context.Context, db *DB, v T, ver idempotence.Version, opts ...WriteOption) (idempotence.Outcome, error) {
-	rv := reflect.ValueOf(&v).Elem()
-	key, err := e.m.keyOfRow(rv)
+	s, to := e.borrow()
+	defer e.giveBack(s)
+	*to = v
+	key, err := e.m.keyOfRow(s.rv)
 	if err != nil {
 		return 0, e.fail("upsert", key, err)
 	}
@@ -137,10 +142,11 @@ func (e *entity[T]) Upsert(ctx context.Context, db *DB, v T, ver idempotence.Ver
 	if r.lane == 0 && e.m.retain > 0 {
 		r.values[slotTTL] = number(ver.Time().Add(e.m.retain).Unix())
 	}
-	if err := r.fill(rv); err != nil {
+	if err := r.fillFrom(s); err != nil {
 		return 0, e.fail("upsert", key, err)
 	}
-	if db.withholds(e.m, rv, ver) {
+	defer r.release()
+	if db.withholds(e.m, s.rv, ver) {
 		return idempotence.Withheld, nil
 	}
 	outcome, err := db.listen(ctx, r, ver)
@@ -182,14 +188,8 @@ func (e *entity[T]) Matches(item Item) bool { return e.m.matches(item) }
 
 // Decode reads an entity from a row, whether it is deleted or not.
 func (e *entity[T]) Decode(item Item) (T, error) {
-	var v T
-	key := keyOfItem(item)
-	err := e.m.decodeRow(item, reflect.ValueOf(&v).Elem())
-	if err != nil {
-		var zero T
-		return zero, e.fail("decode", key, err)
-	}
-	return v, nil
+	v, err := e.decodeRow(item)
+	return v, e.fail("decode", keyOfItem(item), err)
 }
 
 func (m *model) decodeRow(item Item, rv reflect.Value) error {

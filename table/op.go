@@ -69,7 +69,7 @@ func (e *entity[T]) whole(op string, kind writeKind, v T, opts []WriteOption) Op
 		if err != nil {
 			return nil, err
 		}
-		return r, r.fill(rv)
+		return r, e.fillRow(r, v)
 	})
 }
 

@@ -15,6 +15,7 @@ type field struct {
 	path  string // the Go path, for messages: "Address.City"
 	index []int  // from the struct that the plan is of, through embedded structs
 	typ   reflect.Type
+	flags flags
 	omit  func(reflect.Value) bool // nil, or: leave the attribute out
 }
 
@@ -37,6 +38,9 @@ func (f *field) value(rv reflect.Value) reflect.Value {
 
 // settable is value, with embedded pointers allocated on the way.
 func (f *field) settable(rv reflect.Value) reflect.Value {
+	if len(f.index) == 1 {
+		return rv.Field(f.index[0])
+	}
 	for i, x := range f.index {
 		if i > 0 && rv.Kind() == reflect.Pointer {
 			if rv.IsNil() {
@@ -50,12 +54,12 @@ func (f *field) settable(rv reflect.Value) reflect.Value {
 }
 
 // encodeFrom encodes the field of a struct; nil is an absent attribute.
-func (f *field) encodeFrom(rv reflect.Value) (types.AttributeValue, error) {
+func (f *field) encodeFrom(a *arena, rv reflect.Value) (types.AttributeValue, error) {
 	v := f.value(rv)
 	if !v.IsValid() || f.omit != nil && f.omit(v) {
 		return nil, nil
 	}
-	av, err := f.encode(v)
+	av, err := f.encodeIn(a, v)
 	if err != nil {
 		return nil, fmt.Errorf("field %s: %w", f.path, err)
 	}
@@ -111,7 +115,7 @@ func (c *compiler) field(sf reflect.StructField) []field {
 		c.fault(sf.Name, err.Error(), "change the type, give it MarshalDynamo and UnmarshalDynamo, or tag it `dynamo:\"-\"`")
 		return nil
 	}
-	f := field{codec: fc, attr: tg.name, path: sf.Name, index: sf.Index, typ: sf.Type}
+	f := field{codec: fc, attr: tg.name, path: sf.Name, index: sf.Index, typ: sf.Type, flags: tg.flags}
 	if tg.flags&flagOmitEmpty != 0 {
 		f.omit = c.empty(sf.Type)
 	}
@@ -176,12 +180,14 @@ func (c *compiler) structCodec(t reflect.Type, tg tag) (codec, error) {
 	list := c.fields(t, nil, "")
 	c.duplicates(list)
 	return codec{
-		encode: func(rv reflect.Value) (types.AttributeValue, error) {
+		texts:  textsOfFields(list),
+		fields: list,
+		encodeIn: func(a *arena, rv reflect.Value) (types.AttributeValue, error) {
 			m := make(Item, len(list))
-			if err := encodeFields(list, rv, m); err != nil {
+			if err := encodeFields(a, list, rv, m); err != nil {
 				return nil, err
 			}
-			return &types.AttributeValueMemberM{Value: m}, nil
+			return a.dict(m), nil
 		},
 		decode: func(av types.AttributeValue, rv reflect.Value) error {
 			m, ok := av.(*types.AttributeValueMemberM)
@@ -194,9 +200,16 @@ func (c *compiler) structCodec(t reflect.Type, tg tag) (codec, error) {
 	}, nil
 }
 
-func encodeFields(list []field, rv reflect.Value, into Item) error {
+func textsOfFields(list []field) (n int) {
 	for i := range list {
-		av, err := list[i].encodeFrom(rv)
+		n += list[i].texts
+	}
+	return n
+}
+
+func encodeFields(a *arena, list []field, rv reflect.Value, into Item) error {
+	for i := range list {
+		av, err := list[i].encodeFrom(a, rv)
 		if err != nil {
 			return err
 		}

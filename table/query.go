@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"iter"
-	"reflect"
 	"slices"
 	"strconv"
 	"time"
@@ -310,14 +309,11 @@ func (a *asked) startKey(position []byte) (Item, error) {
 
 // decode refuses rows that are not the model's: an index of this table holds something else under its name.
 func (q Query[T]) decode(item Item) (T, error) {
-	var v, zero T
 	if !q.e.m.matches(item) {
-		return zero, q.e.fail("query", keyOfItem(item), ErrUnknownRow)
+		return *new(T), q.e.fail("query", keyOfItem(item), ErrUnknownRow)
 	}
-	if err := q.e.m.decodeRow(item, reflect.ValueOf(&v).Elem()); err != nil {
-		return zero, q.e.fail("query", keyOfItem(item), err)
-	}
-	return v, nil
+	v, err := q.e.decodeRow(item)
+	return v, q.e.fail("query", keyOfItem(item), err)
 }
 
 func (q Query[T]) fail(err error) error {

@@ -3,7 +3,6 @@ package table
 import (
 	"context"
 	"fmt"
-	"reflect"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -75,45 +74,34 @@ func (r reading) shows(item Item, now time.Time) bool {
 
 // Get reads one row. See Model.
 func (e *entity[T]) Get(ctx context.Context, db *DB, id ID, opts ...ReadOption) (T, error) {
-	var v, zero T
+	v, _, err := e.get(ctx, db, id, opts)
+	return v, err
+}
+
+func (e *entity[T]) get(ctx context.Context, db *DB, id ID, opts []ReadOption) (v T, item Item, err error) {
 	key, err := e.m.keyOfID(id)
-	if err != nil {
-		return zero, e.fail("get", key, err)
+	if err == nil {
+		item, err = e.m.read(ctx, db, key, opts)
 	}
-	if err := e.m.get(ctx, db, key, opts, reflect.ValueOf(&v).Elem()); err != nil {
-		return zero, e.fail("get", key, err)
+	if err == nil {
+		v, err = e.decodeRow(item)
 	}
-	return v, nil
+	return v, item, e.fail("get", key, err)
 }
 
 // GetMeta is Get with what the library knows of the row: its timestamp for IfUnchanged, who changed it, and so on.
 func (e *entity[T]) GetMeta(ctx context.Context, db *DB, id ID, opts ...ReadOption) (T, Meta, error) {
-	var v, zero T
-	key, err := e.m.keyOfID(id)
+	v, item, err := e.get(ctx, db, id, opts)
 	if err != nil {
-		return zero, Meta{}, e.fail("get", key, err)
-	}
-	item, err := e.m.read(ctx, db, key, opts)
-	if err != nil {
-		return zero, Meta{}, e.fail("get", key, err)
-	}
-	if err := e.m.decodeRow(item, reflect.ValueOf(&v).Elem()); err != nil {
-		return zero, Meta{}, e.fail("get", key, err)
+		return v, Meta{}, err
 	}
 	meta, err := ReadMeta(item)
 	if err != nil {
-		return zero, Meta{}, e.fail("get", key, err)
+		return *new(T), Meta{}, e.fail("get", keyOfItem(item), err)
 	}
 	return v, meta, nil
 }
 
-func (m *model) get(ctx context.Context, db *DB, key RowKey, opts []ReadOption, into reflect.Value) error {
-	item, err := m.read(ctx, db, key, opts)
-	if err != nil {
-		return err
-	}
-	return m.decodeRow(item, into)
-}
 
 // read is one row of the model.
 func (m *model) read(ctx context.Context, db *DB, key RowKey, opts []ReadOption) (Item, error) {

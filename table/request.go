@@ -87,6 +87,17 @@ func (r *row) needsNow() bool {
 	return r.kind == writeCreate || r.kind == writeDelete || r.kind == writeUpdate || r.kind == writeCheck
 }
 
+// extras is the number of values that are not slots.
+func (r *row) extras() int {
+	n := 0
+	for _, needed := range [...]bool{r.needsTrue(), r.needsNow(), r.expected > 0} {
+		if needed {
+			n++
+		}
+	}
+	return n
+}
+
 func (s *shape) versionSlot() int {
 	if s.lane > 0 {
 		return laneVersion
@@ -103,6 +114,7 @@ type row struct {
 	values []types.AttributeValue
 	cond   []Cond // in addition to the condition of the kind
 	edits  []edit // in addition to the slots
+	arena  arena
 	now    time.Time
 	// expected is the stored timestamp that the lock asks for, in milliseconds, or zero.
 	expected int64
@@ -112,15 +124,38 @@ type row struct {
 }
 
 func (m *model) newRow(kind writeKind, sh *shape, key RowKey) *row {
-	r := &row{model: m, shape: sh, kind: kind, key: key, values: make([]types.AttributeValue, len(sh.names))}
+	r, _ := m.rows.Get().(*row)
+	if r == nil {
+		r = &row{}
+	}
+	if n := len(sh.names); cap(r.values) < n {
+		r.values = make([]types.AttributeValue, n)
+	} else {
+		r.values = r.values[:n]
+	}
+	r.model, r.shape, r.kind, r.key = m, sh, kind, key
+	r.arena.reserve(sh.strings)
 	if len(m.uniques) > 0 {
 		r.guarding = &guarding{}
 	}
 	return r
 }
 
+// release lets another write have the row's memory. Requests hold values and texts, but never the row.
+func (r *row) release() {
+	clear(r.values)
+	pool := &r.rows
+	*r = row{values: r.values[:0]}
+	pool.Put(r)
+}
+
 // fill encodes the fields of a struct and the index keys that follow from them.
-func (r *row) fill(rv reflect.Value) error {
+func (r *row) fill(rv reflect.Value) error { return r.fillWith(rv, nil) }
+
+// fillFrom is fill for the struct of a scratch.
+func (r *row) fillFrom(s *scratch) error { return r.fillWith(s.rv, s.cells) }
+
+func (r *row) fillWith(rv reflect.Value, cells []cell) error {
 	if r.guarding != nil {
 		var err error
 		if r.guarding.filled, err = r.guards(rv); err != nil {
@@ -130,13 +165,23 @@ func (r *row) fill(rv reflect.Value) error {
 	r.setSubject(rv)
 	at := r.first
 	for _, i := range r.fields {
-		av, err := r.all[i].encodeFrom(rv)
+		var av types.AttributeValue
+		var err error
+		if cells != nil {
+			av, err = cells[i].encode(&r.arena)
+		} else {
+			av, err = r.all[i].encodeFrom(&r.arena, rv)
+		}
 		if err != nil {
 			return invalid("%w", err)
 		}
 		r.values[at] = av
 		at++
 	}
+	return r.fillIndexes(at, rv)
+}
+
+func (r *row) fillIndexes(at int, rv reflect.Value) error {
 	if !r.indexed {
 		return nil
 	}
@@ -169,13 +214,18 @@ func (r *row) textKey() textKey {
 // text finds or makes the text of the request.
 func (r *row) text() *text {
 	key := r.textKey()
+	if t := r.texts.last.Load(); t != nil && t.key == key {
+		return t
+	}
 	r.texts.mu.RLock()
 	t := r.texts.known[key]
 	r.texts.mu.RUnlock()
 	if t != nil {
+		r.texts.last.Store(t)
 		return t
 	}
 	t = r.newText()
+	t.key = key
 	r.texts.mu.Lock()
 	if len(r.texts.known) < maxTexts {
 		r.texts.known[key] = t
@@ -226,8 +276,27 @@ func (c clauses) text() string {
 	return strings.Join(texts, " ")
 }
 
+// present is the number of slots that have a value: maps that are larger than needed cost more than they save.
+func (r *row) present() int {
+	n := 0
+	for _, av := range r.values {
+		if av != nil {
+			n++
+		}
+	}
+	return n
+}
+
+// keyItem is the row's key, with room for more attributes.
+func (r *row) keyItem(more int) Item {
+	item := make(Item, more+2)
+	item[attrPK], item[attrSK] = r.arena.text(r.key.PK), r.arena.text(r.key.SK)
+	return item
+}
+
 // parts are what UpdateItem and a transaction's Update have in common.
 type parts struct {
+	*text             // without what is particular to the request
 	update, condition string
 	names             map[string]string
 	values            Item
@@ -238,7 +307,7 @@ func (r *row) parts() (parts, error) {
 		return r.bare()
 	}
 	t := r.text()
-	p := parts{update: t.update, condition: t.condition, names: t.names, values: make(Item, len(r.values)+2)}
+	p := parts{text: t, update: t.update, condition: t.condition, names: t.names, values: make(Item, r.present()+r.extras())}
 	for i, av := range r.values {
 		if av != nil {
 			p.values[r.aliases[i].value] = av
@@ -297,20 +366,28 @@ func (r *row) extend(p *parts, t *text) error {
 const maxExpression = 4096
 
 // input is the whole request.
-func (r *row) input(table string) (*dynamodb.UpdateItemInput, error) {
+func (r *row) input(table *string) (*dynamodb.UpdateItemInput, error) {
 	p, err := r.parts()
 	if err != nil {
 		return nil, err
 	}
 	return &dynamodb.UpdateItemInput{
-		TableName:                           &table,
-		Key:                                 r.key.Item(),
-		UpdateExpression:                    &p.update,
-		ConditionExpression:                 &p.condition,
+		TableName:                           table,
+		Key:                                 r.keyItem(0),
+		UpdateExpression:                    shared(&p.text.update, p.update),
+		ConditionExpression:                 shared(&p.text.condition, p.condition),
 		ExpressionAttributeNames:            p.names,
 		ExpressionAttributeValues:           p.values,
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 	}, nil
+}
+
+// shared is a pointer to a text that is known, or to a new one.
+func shared(known *string, text string) *string {
+	if *known == text {
+		return known
+	}
+	return &text
 }
 
 func number(n int64) types.AttributeValue {

@@ -83,7 +83,7 @@ func swapInput(
 	if err := r.fill(rv); err != nil {
 		return nil, err
 	}
-	in, err := r.input(db.name)
+	in, err := r.input(&db.name)
 	if err != nil {
 		return nil, err
 	}

@@ -3,7 +3,6 @@ package table
 import (
 	"context"
 	"iter"
-	"reflect"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -33,8 +32,8 @@ func (e *entity[T]) Scan(ctx context.Context, db *DB, segments int, opts ...Read
 				yield(zero, e.fail("scan", RowKey{}, err))
 				return
 			}
-			var v T
-			if err := e.m.decodeRow(item, reflect.ValueOf(&v).Elem()); err != nil {
+			v, err := e.decodeRow(item)
+			if err != nil {
 				yield(zero, e.fail("scan", keyOfItem(item), err))
 				return
 			}

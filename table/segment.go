@@ -55,7 +55,7 @@ func segmentOf(t reflect.Type) (segment, error) {
 
 // escapeKey keeps order and never contains the delimiter.
 func escapeKey(s string) string {
-	if !strings.ContainsAny(s, delimiter+escape) {
+	if !strings.Contains(s, delimiter) && !strings.Contains(s, escape) {
 		return s
 	}
 	return strings.NewReplacer(escape, escape+"0", delimiter, escape+"1").Replace(s)

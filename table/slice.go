@@ -32,7 +32,10 @@ func (c *compiler) sliceCodec(t reflect.Type, tg tag) (codec, error) {
 	if err != nil {
 		return codec{}, err
 	}
-	return codec{encode: encodeList(ec, tg.flags), decode: decodeSlice(ec)}, nil
+	if t == reflect.TypeFor[[]string]() && inner.flags&flagAllowEmpty != 0 {
+		return codec{encodeIn: encodeAll(encodeStrings, tg.flags), decode: decodeStrings(decodeSlice(ec))}, nil
+	}
+	return codec{encodeIn: encodeList(ec, tg.flags), decode: decodeSlice(ec)}, nil
 }
 
 // options writes flags as a tag does, with a leading comma.
@@ -48,7 +51,7 @@ func (f flags) options() string {
 
 func bytesCodec(f flags) codec {
 	return codec{
-		encode: func(rv reflect.Value) (types.AttributeValue, error) {
+		encodeIn: func(_ *arena, rv reflect.Value) (types.AttributeValue, error) {
 			switch {
 			case rv.Len() > 0, f&flagAllowEmpty != 0 && !rv.IsNil():
 				return &types.AttributeValueMemberB{Value: rv.Bytes()}, nil
@@ -66,15 +69,69 @@ func bytesCodec(f flags) codec {
 	}
 }
 
+// encodeAll encodes a []string.
+func encodeAll(encode func(*arena, []string, flags) types.AttributeValue, f flags) encodeFunc {
+	return func(a *arena, rv reflect.Value) (types.AttributeValue, error) {
+		return encode(a, rv.Interface().([]string), f), nil
+	}
+}
+
+// encodeStrings makes a list, with all elements in one piece.
+func encodeStrings(a *arena, texts []string, f flags) types.AttributeValue {
+	if len(texts) == 0 && f&flagOmitEmpty != 0 {
+		return null(f)
+	}
+	list, members := make([]types.AttributeValue, len(texts)), make([]types.AttributeValueMemberS, len(texts))
+	for i, s := range texts {
+		members[i].Value = s
+		list[i] = &members[i]
+	}
+	return a.list(list)
+}
+
+// encodeStringSet hands the set on as it is: a request is made, sent and dropped within one call.
+func encodeStringSet(a *arena, set []string, f flags) types.AttributeValue {
+	if len(set) == 0 {
+		return null(f)
+	}
+	return a.set(set)
+}
+
+// decodeStrings reads a list of strings by itself, and leaves the rest to another decoder.
+func decodeStrings(other decodeFunc) decodeFunc {
+	return func(av types.AttributeValue, rv reflect.Value) error {
+		if list, ok := av.(*types.AttributeValueMemberL); ok {
+			if texts, ok := textsOfList(list.Value); ok {
+				*rv.Addr().Interface().(*[]string) = texts
+				return nil
+			}
+		}
+		return other(av, rv)
+	}
+}
+
+// textsOfList are the strings of a list of nothing else.
+func textsOfList(list []types.AttributeValue) (texts []string, ok bool) {
+	texts = make([]string, len(list))
+	for i, member := range list {
+		s, ok := member.(*types.AttributeValueMemberS)
+		if !ok {
+			return nil, false
+		}
+		texts[i] = s.Value
+	}
+	return texts, true
+}
+
 func encodeList(elem codec, f flags) encodeFunc {
-	return func(rv reflect.Value) (types.AttributeValue, error) {
+	return func(a *arena, rv reflect.Value) (types.AttributeValue, error) {
 		n := rv.Len()
 		if n == 0 && f&flagOmitEmpty != 0 {
 			return null(f), nil
 		}
 		list := make([]types.AttributeValue, 0, n)
 		for i := range n {
-			av, err := elem.encode(rv.Index(i))
+			av, err := elem.encodeIn(a, rv.Index(i))
 			if err != nil {
 				return nil, fmt.Errorf("element %d: %w", i, err)
 			}
@@ -86,7 +143,7 @@ func encodeList(elem codec, f flags) encodeFunc {
 			}
 			list = append(list, av)
 		}
-		return &types.AttributeValueMemberL{Value: list}, nil
+		return a.list(list), nil
 	}
 }
 
@@ -128,16 +185,18 @@ func membersOf[E any](set []E, wrap func(E) types.AttributeValue) []types.Attrib
 // setCodec writes SS, NS or BS. An empty set is an absent attribute, since DynamoDB has none.
 func setCodec(t reflect.Type, tg tag) (codec, error) {
 	switch k := t.Elem().Kind(); {
+	case t == reflect.TypeFor[[]string]() && tg.flags&flagOmitEmptyElem == 0:
+		return codec{encodeIn: encodeAll(encodeStringSet, tg.flags), decode: decodeStrings(decodeStringSet)}, nil
 	case k == reflect.String:
-		return codec{encode: encodeTexts(tg.flags, stringOf, newSS), decode: decodeStringSet}, nil
+		return codec{encodeIn: encodeTexts(tg.flags, stringOf, newSS), decode: decodeStringSet}, nil
 	case k >= reflect.Int && k <= reflect.Int64:
-		return codec{encode: encodeTexts(tg.flags, intOf, newNS), decode: decodeSlice(intCodec())}, nil
+		return codec{encodeIn: encodeTexts(tg.flags, intOf, newNS), decode: decodeSlice(intCodec())}, nil
 	case k >= reflect.Uint && k <= reflect.Uint64:
-		return codec{encode: encodeTexts(tg.flags, uintOf, newNS), decode: decodeSlice(uintCodec())}, nil
+		return codec{encodeIn: encodeTexts(tg.flags, uintOf, newNS), decode: decodeSlice(uintCodec())}, nil
 	case k == reflect.Float32, k == reflect.Float64:
-		return codec{encode: encodeTexts(tg.flags, floatOf, newNS), decode: decodeSlice(floatCodec())}, nil
+		return codec{encodeIn: encodeTexts(tg.flags, floatOf, newNS), decode: decodeSlice(floatCodec())}, nil
 	case k == reflect.Slice && t.Elem().Elem().Kind() == reflect.Uint8:
-		return codec{encode: encodeByteSet(tg.flags), decode: decodeSlice(bytesCodec(0))}, nil
+		return codec{encodeIn: encodeByteSet(tg.flags), decode: decodeSlice(bytesCodec(0))}, nil
 	}
 	return codec{}, fmt.Errorf("a set cannot be made of %s", t.Elem())
 }
@@ -151,7 +210,7 @@ func uintOf(rv reflect.Value) (string, error)   { return strconv.FormatUint(rv.U
 func floatOf(rv reflect.Value) (string, error)  { return floatText(rv.Float()) }
 
 func encodeTexts(f flags, text func(reflect.Value) (string, error), wrap func([]string) types.AttributeValue) encodeFunc {
-	return func(rv reflect.Value) (types.AttributeValue, error) {
+	return func(_ *arena, rv reflect.Value) (types.AttributeValue, error) {
 		set := make([]string, 0, rv.Len())
 		for i := range rv.Len() {
 			if f&flagOmitEmptyElem != 0 && rv.Index(i).IsZero() {
@@ -171,7 +230,7 @@ func encodeTexts(f flags, text func(reflect.Value) (string, error), wrap func([]
 }
 
 func encodeByteSet(f flags) encodeFunc {
-	return func(rv reflect.Value) (types.AttributeValue, error) {
+	return func(_ *arena, rv reflect.Value) (types.AttributeValue, error) {
 		set := make([][]byte, 0, rv.Len())
 		for i := range rv.Len() {
 			b := rv.Index(i).Bytes()

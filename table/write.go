@@ -67,7 +67,7 @@ func (db *DB) commandRow(ctx context.Context, m *model, kind writeKind, sh *shap
 	if err := r.accept(o); err != nil {
 		return nil, err
 	}
-	r.values[slotDiscriminator] = &types.AttributeValueMemberS{Value: m.name}
+	r.values[slotDiscriminator] = r.arena.text(m.name)
 	r.refer = db.refer
 	if r.schemaSlot > 0 {
 		r.values[r.schemaSlot] = m.schema()
@@ -123,7 +123,7 @@ func (r *row) bare() (parts, error) {
 // stamp sets what depends on the time of a command.
 func (r *row) stamp(now time.Time) {
 	r.now = now
-	r.values[slotTimestamp] = number(now.UnixMilli())
+	r.values[slotTimestamp] = r.arena.number(strconv.FormatInt(now.UnixMilli(), 10))
 	switch {
 	case r.kind == writeDelete:
 		r.values[slotDeleted] = yes()
@@ -141,7 +141,7 @@ func (db *DB) command(ctx context.Context, r *row) error {
 	}
 	pause := newPause()
 	for attempt := range maxAttempts {
-		in, err := r.input(db.name)
+		in, err := r.input(&db.name)
 		if err != nil {
 			return err
 		}
@@ -258,8 +258,9 @@ func (db *DB) listenerRow(m *model, key RowKey, ver idempotence.Version, opts []
 	if len(o.conds) > 0 || o.locked {
 		return nil, invalid("If and IfUnchanged are for commands: a listener's write has no other condition than the lock")
 	}
-	if err := ver.Valid(); err != nil {
-		return nil, invalid("%w", err)
+	when := ver.Time()
+	if when.IsZero() {
+		return nil, invalid("%w", ver.Valid())
 	}
 	if len(m.uniques) > 0 && o.lane == "" {
 		return nil, invalid("%s has unique fields, and a listener's write may not fail: unique fields are for commands", m.name)
@@ -273,15 +274,15 @@ func (db *DB) listenerRow(m *model, key RowKey, ver idempotence.Version, opts []
 	if r.schemaSlot > 0 {
 		r.values[r.schemaSlot] = m.schema()
 	}
-	r.values[r.versionSlot()] = &types.AttributeValueMemberS{Value: string(ver)}
+	r.values[r.versionSlot()] = r.arena.text(string(ver))
 	if l.shape.lane > 0 {
 		r.values[laneLatched] = yes()
 		return r, nil
 	}
-	r.values[slotDiscriminator] = &types.AttributeValueMemberS{Value: m.name}
-	r.values[slotTimestamp] = number(ver.Time().UnixMilli())
+	r.values[slotDiscriminator] = r.arena.text(m.name)
+	r.values[slotTimestamp] = r.arena.number(strconv.FormatInt(when.UnixMilli(), 10))
 	r.values[slotRegion] = stringOrNil(db.region)
-	r.values[slotLatched] = yes()
+	r.values[slotLatched] = r.arena.bool(true)
 	return r, nil
 }
 
@@ -302,7 +303,7 @@ func (r *row) remove(ver idempotence.Version) {
 
 // listen sends a listener's write. A failed lock is old news, and a success.
 func (db *DB) listen(ctx context.Context, r *row, ver idempotence.Version) (idempotence.Outcome, error) {
-	in, err := r.input(db.name)
+	in, err := r.input(&db.name)
 	if err != nil {
 		return 0, err
 	}

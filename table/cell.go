@@ -1,0 +1,191 @@
+package table
+
+import (
+	"reflect"
+	"strconv"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+)
+
+// scratch is a struct that values of a model are copied into to be encoded, and out of after they were decoded. Since it stays where it is, its
+// fields can be bound once, and moved from then on by pointers of their own types, without reflection.
+type scratch struct {
+	v     any           // a pointer to the struct
+	rv    reflect.Value // the struct
+	cells []cell        // one for each of the model's fields
+}
+
+// borrow is a scratch of which the struct is zero.
+func (e *entity[T]) borrow() (*scratch, *T) {
+	s, _ := e.m.scratches.Get().(*scratch)
+	if s == nil {
+		v := new(T)
+		s = &scratch{v: v, rv: reflect.ValueOf(v).Elem()}
+		s.cells = bind(e.m.all, s.rv)
+	}
+	return s, s.v.(*T)
+}
+
+// giveBack lets another call have the scratch. What was encoded or decoded shares no memory with it.
+func (e *entity[T]) giveBack(s *scratch) {
+	*s.v.(*T) = *new(T)
+	e.m.scratches.Put(s)
+}
+
+// fillRow encodes an entity into a row.
+func (e *entity[T]) fillRow(r *row, v T) error {
+	s, to := e.borrow()
+	defer e.giveBack(s)
+	*to = v
+	return r.fillFrom(s)
+}
+
+// decodeRow is an entity of a row.
+func (e *entity[T]) decodeRow(item Item) (T, error) {
+	item, err := e.m.upgraded(item)
+	if err != nil {
+		return *new(T), err
+	}
+	s, v := e.borrow()
+	defer e.giveBack(s)
+	if err := decodeCells(s.cells, item); err != nil {
+		return *new(T), err
+	}
+	if err := e.m.decodeKey(keyOfItem(item), s.rv); err != nil {
+		return *new(T), err
+	}
+	return *v, nil
+}
+
+// cell is a field of one struct in memory.
+type cell struct {
+	*field
+	in    reflect.Value // the struct
+	ptr   any           // a pointer to the field, if its type is one of those that encode and decode know
+	parts []cell        // of a nested struct
+}
+
+// bind makes the cells of a struct.
+func bind(list []field, rv reflect.Value) []cell {
+	cells := make([]cell, len(list))
+	for i := range list {
+		f := &list[i]
+		cells[i] = cell{field: f, in: rv}
+		v := f.value(rv)
+		switch {
+		case f.omit != nil || !v.IsValid() || len(f.index) > 1:
+		case f.fields != nil:
+			cells[i].parts = bind(f.fields, v)
+		case f.flags&flagOmitEmptyElem == 0:
+			cells[i].ptr = v.Addr().Interface()
+		}
+	}
+	return cells
+}
+
+// encode encodes the field; nil is an absent attribute.
+func (c *cell) encode(a *arena) (types.AttributeValue, error) {
+	switch p := c.ptr.(type) {
+	case *string:
+		return encodeText(a, *p, c.flags), nil
+	case *int64:
+		return a.number(strconv.FormatInt(*p, 10)), nil
+	case *int:
+		return a.number(strconv.Itoa(*p)), nil
+	case *bool:
+		return a.bool(*p), nil
+	case *time.Time:
+		if av, err := encodeTime(a, *p, c.flags); err == nil {
+			return av, nil
+		}
+	case *float64:
+		if text, err := floatText(*p); err == nil {
+			return a.number(text), nil
+		}
+	case *[]string:
+		if c.flags&flagSet != 0 {
+			return encodeStringSet(a, *p, c.flags), nil
+		}
+		return encodeStrings(a, *p, c.flags), nil
+	}
+	if c.parts == nil {
+		return c.encodeFrom(a, c.in) // what is left, and every error
+	}
+	m := make(Item, len(c.parts))
+	for i := range c.parts {
+		part := &c.parts[i]
+		av, err := part.encode(a)
+		if err != nil {
+			return c.encodeFrom(a, c.in)
+		}
+		if av != nil {
+			m[part.attr] = av
+		}
+	}
+	return a.dict(m), nil
+}
+
+func decodeCells(cells []cell, item Item) error {
+	for i := range cells {
+		c := &cells[i]
+		if av, ok := item[c.attr]; ok && av != nil && !c.decodeFast(av) {
+			if err := c.decodeInto(av, c.in); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// decodeFast decodes what is as expected. Whatever else, and every error, is left to decodeInto.
+func (c *cell) decodeFast(av types.AttributeValue) (ok bool) {
+	switch av := av.(type) {
+	case *types.AttributeValueMemberS:
+		switch p := c.ptr.(type) {
+		case *string:
+			*p = av.Value
+			return true
+		case *time.Time:
+			return p.UnmarshalText([]byte(av.Value)) == nil
+		}
+	case *types.AttributeValueMemberN:
+		return c.decodeNumber(av.Value)
+	case *types.AttributeValueMemberBOOL:
+		if p, is := c.ptr.(*bool); is {
+			*p = av.Value
+			return true
+		}
+	case *types.AttributeValueMemberM:
+		return c.parts != nil && decodeCells(c.parts, av.Value) == nil
+	case *types.AttributeValueMemberL:
+		if p, is := c.ptr.(*[]string); is {
+			*p, ok = textsOfList(av.Value)
+			return ok
+		}
+	case *types.AttributeValueMemberSS:
+		if p, is := c.ptr.(*[]string); is {
+			*p = append(make([]string, 0, len(av.Value)), av.Value...)
+			return true
+		}
+	}
+	return false
+}
+
+func (c *cell) decodeNumber(text string) bool {
+	switch p := c.ptr.(type) {
+	case *int64:
+		n, err := strconv.ParseInt(text, 10, 64)
+		*p = n
+		return err == nil
+	case *int:
+		n, err := strconv.Atoi(text)
+		*p = n
+		return err == nil
+	case *float64:
+		n, err := strconv.ParseFloat(text, 64)
+		*p = n
+		return err == nil
+	}
+	return false
+}
