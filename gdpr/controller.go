@@ -172,7 +172,7 @@ func (c *Controller) Plan(ctx context.Context, subject string) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
-	return c.plan(ctx, &Task{Job: uuid.NewString(), Subject: subject, Ref: ref, pace: &pace{budget: c.opts.Budget}})
+	return c.plan(ctx, &Task{Job: uuid.NewString(), Subject: subject, Ref: ref, refers: c.ref, pace: &pace{budget: c.opts.Budget}})
 }
 
 // plan finds, and stores what it found: the actions first, so that a job is there whole or not at all.

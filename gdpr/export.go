@@ -44,7 +44,7 @@ func (c *Controller) Export(ctx context.Context, subject string) (Export, error)
 	if err != nil {
 		return Export{}, err
 	}
-	t := &Task{Subject: subject, Ref: ref, pace: &pace{budget: c.opts.Budget}}
+	t := &Task{Subject: subject, Ref: ref, refers: c.ref, pace: &pace{budget: c.opts.Budget}}
 	e := Export{Subject: ref, MadeAt: time.Now().UTC().Truncate(time.Second), Records: []Record{}, Fields: c.RecordOfProcessing()}
 	for _, p := range c.places {
 		x, ok := p.(exporter)

@@ -121,7 +121,7 @@ func (c *Controller) again(ctx context.Context, who, why string, meant func(supp
 
 // followUp erases what is there of a subject that was erased before. Nothing there is no job.
 func (c *Controller) followUp(ctx context.Context, row suppressionRow, who string) (Receipt, bool, error) {
-	t := &Task{Job: uuid.NewString(), Ref: row.Ref, known: row.Targets, pace: &pace{budget: c.opts.Budget}}
+	t := &Task{Job: uuid.NewString(), Ref: row.Ref, known: row.Targets, refers: c.ref, pace: &pace{budget: c.opts.Budget}}
 	plan, err := c.plan(ctx, t)
 	if err != nil {
 		return Receipt{}, false, err

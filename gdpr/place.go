@@ -34,6 +34,16 @@ type Task struct {
 	known   []target          // what was shredded before, where the subject's id is not known
 	targets map[string]Action // what the plan names, by place and target
 	probes  []insideout.SealedField
+	refers  func(id string) (string, error)
+}
+
+// is reports whether an id is the subject's, also where only the reference is known.
+func (t *Task) is(id string) bool {
+	if t.Subject != "" || id == "" {
+		return id != "" && id == t.Subject
+	}
+	ref, err := t.refers(id)
+	return err == nil && ref == t.Ref
 }
 
 // Known are the targets of a place that earlier jobs shredded, where the subject's id is not known any more.

@@ -81,7 +81,7 @@ func (c *Controller) release(ctx context.Context, w *work) error {
 
 // steps carries out what is left, a step at a time.
 func (c *Controller) steps(ctx context.Context, w *work) (Receipt, error) {
-	t := &Task{Job: w.ID, Subject: w.Subject, Ref: w.Ref, salt: w.Salt, known: w.Known, pace: &pace{budget: c.opts.Budget}}
+	t := &Task{Job: w.ID, Subject: w.Subject, Ref: w.Ref, salt: w.Salt, known: w.Known, refers: c.ref, pace: &pace{budget: c.opts.Budget}}
 	for _, p := range w.Probes {
 		t.probes = append(t.probes, insideout.SealedField{
 			Origin: insideout.Origin{Subject: w.Subject, Model: p.Model, ID: p.ID, Field: p.Field, Class: p.Class}, Ciphertext: p.Ciphertext,

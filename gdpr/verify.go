@@ -143,7 +143,7 @@ func (t *rows) scan(ctx context.Context, task *Task, segment int, each func(tabl
 
 func (t *rows) judge(task *Task, item table.Item) (leftover, error) {
 	referred := isText(item["_sid"], task.Ref)
-	if !referred && !t.mentions(item, task.Subject) {
+	if !referred && !t.mentions(item, task) {
 		return unrelated, nil
 	}
 	if bare(item) {
@@ -164,10 +164,7 @@ func (t *rows) judge(task *Task, item table.Item) (leftover, error) {
 }
 
 // mentions reports whether a row holds the subject's id where the policies do not rule out that it is one.
-func (t *rows) mentions(item table.Item, subject string) bool {
-	if subject == "" {
-		return false
-	}
+func (t *rows) mentions(item table.Item, task *Task) bool {
 	meta, _ := table.ReadMeta(item)
 	m := t.models[meta.Discriminator]
 	for name, value := range item {
@@ -176,7 +173,7 @@ func (t *rows) mentions(item table.Item, subject string) bool {
 		}
 		found := false
 		visit(value, func(s string) {
-			found = found || s == subject || isKey(name) && slices.Contains(strings.Split(s, "|"), subject)
+			found = found || task.is(s) || isKey(name) && slices.ContainsFunc(strings.Split(s, "|"), task.is)
 		})
 		if found {
 			return true
@@ -220,7 +217,7 @@ func (t *rows) witnesses(ctx context.Context, task *Task) ([]witness, error) {
 	}
 	var list []witness
 	for _, item := range out.Items {
-		if isText(item["_sid"], task.Ref) || t.mentions(item, task.Subject) {
+		if isText(item["_sid"], task.Ref) || t.mentions(item, task) {
 			continue
 		}
 		meta, err := table.ReadMeta(item)
