@@ -84,6 +84,9 @@ func indexTableRules() []rule {
 		{"indexes/create/twice_is_refused", indexTwice},
 		{"indexes/create/refuses_a_local_index_with_another_partition_key", localOtherKey},
 		{"indexes/create/refuses_two_of_one_name", indexSameName},
+		{"indexes/create/project_at_most_100_named_attributes_in_all", indexProjected},
+		{"indexes/create/a_table_has_at_most_five_local_ones", indexesMany(6, localIndex, "pk:S h%d:S")},
+		{"indexes/create/a_table_has_at_most_twenty_global_ones", indexesMany(21, global, "h%d:S")},
 	}
 }
 
@@ -362,4 +365,32 @@ func pathsWithinKeys(c *check) {
 		c.invalid(err, text+want)
 	}
 	c.missing(table, item{"pk": "a"})
+}
+
+func indexProjected(c *check) {
+	names := func(prefix string, n int) []string {
+		var all []string
+		for i := range n {
+			all = append(all, fmt.Sprint(prefix, i))
+		}
+		return all
+	}
+	in := definition(c.unique(), "pk:S")
+	for i := range 5 { // of DynamoDB's 20 a projection
+		global(fmt.Sprint("byG", i), "g:S", names(fmt.Sprint("n", i), 20)...)(in)
+	}
+	global("byH", "h:S", "one_more")(in)
+	_, err := c.DynamoDB.CreateTable(c.ctx, in)
+	c.invalid(err)
+}
+
+func indexesMany(n int, index func(name, schema string, projected ...string) func(*dynamodb.CreateTableInput), schema string) func(c *check) {
+	return func(c *check) {
+		in := definition(c.unique(), "pk:S sk:S")
+		for i := range n {
+			index(fmt.Sprint("index", i), fmt.Sprintf(schema, i))(in)
+		}
+		_, err := c.DynamoDB.CreateTable(c.ctx, in)
+		c.invalid(err)
+	}
 }

@@ -169,7 +169,7 @@ func (a *action) collection(how types.ReturnItemCollectionMetrics) *types.ItemCo
 		return nil
 	}
 	return &types.ItemCollectionMetrics{
-		SizeEstimateRangeGB: []float64{0, 1},
+		SizeEstimateRangeGB: estimate(a.collected),
 		ItemCollectionKey:   attr.ItemToSDK(attr.Item{a.t.keys.Hash[0].Name: a.key.partition}),
 	}
 }

@@ -144,7 +144,7 @@ func (e *Engine) DeleteTable(ctx context.Context, in *dynamodb.DeleteTableInput)
 	}
 	var b kv.Batch
 	b.Delete(tableMetaKey(name))
-	for _, prefix := range [][]byte{rowPrefix(t.meta.ID), indexPrefix(t.meta.ID), expiryPrefix(t.meta.ID)} {
+	for _, prefix := range [][]byte{rowPrefix(t.meta.ID), indexPrefix(t.meta.ID), expiryPrefix(t.meta.ID), collectionPrefix(t.meta.ID)} {
 		b.DeleteRange(prefixRange(prefix))
 	}
 	d := t.describe()

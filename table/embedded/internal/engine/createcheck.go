@@ -40,6 +40,16 @@ func checkCreate(in *dynamodb.CreateTableInput) error {
 	if err := checkGlobalIndexes(in); err != nil {
 		return err
 	}
+	projected := 0
+	for _, x := range in.LocalSecondaryIndexes {
+		projected += len(x.Projection.NonKeyAttributes)
+	}
+	for _, x := range in.GlobalSecondaryIndexes {
+		projected += len(x.Projection.NonKeyAttributes)
+	}
+	if err := checkProjected(projected); err != nil {
+		return err
+	}
 	if err := checkDefinitions(in); err != nil {
 		return err
 	}
@@ -277,8 +287,15 @@ func checkProjection(p *types.Projection) error {
 		return invalidParameter("ProjectionType is %s, but NonKeyAttributes is specified", p.ProjectionType)
 	case p.ProjectionType == types.ProjectionTypeInclude && p.NonKeyAttributes == nil:
 		return invalidParameter("ProjectionType is INCLUDE, but NonKeyAttributes is not specified")
-	case len(p.NonKeyAttributes) > maxNonKeyNames:
-		return invalidParameter("The number of NonKeyAttributes exceeds the limit of %d", maxNonKeyNames)
+	}
+	return nil
+}
+
+// checkProjected checks how many attributes all indexes of a table name in
+// their projections; one that two of them name counts twice.
+func checkProjected(n int) error {
+	if n > maxNonKeyNames {
+		return invalidParameter("The number of NonKeyAttributes of all indexes exceeds the limit of %d", maxNonKeyNames)
 	}
 	return nil
 }

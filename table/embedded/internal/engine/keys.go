@@ -19,6 +19,7 @@ import (
 //	t TABLE(4) SECONDS(8) HASH(4) pk sk                  expiry of a row
 //	x TOKEN                                              transaction token
 //	y NANOSECONDS(8) TOKEN                               expiry of a token
+//	z TABLE(4) HASH(4) pk                                size of an item collection, where there are local indexes
 //
 // HASH is taken over the encoded partition key: a scan meets the partitions in
 // the order of their hashes, as DynamoDB's does, and a segment is a range.
@@ -30,6 +31,7 @@ const (
 	spaceExpiry      = 't'
 	spaceToken       = 'x'
 	spaceTokenExpiry = 'y'
+	spaceCollection  = 'z'
 )
 
 const (
@@ -131,9 +133,10 @@ func appendKeys(dst []byte, keys []keyAttr, item attr.Item) ([]byte, error) {
 
 // rowKey is the place of a row.
 type rowKey struct {
-	bytes     []byte
-	hash      uint32
-	partition attr.Value
+	bytes        []byte
+	hash         uint32
+	partition    attr.Value
+	partitionEnd int // where the sort key begins
 }
 
 func (t *table) rowKey(item attr.Item) (rowKey, error) {
@@ -144,11 +147,11 @@ func (t *table) rowKey(item attr.Item) (rowKey, error) {
 	if err != nil {
 		return rowKey{}, err
 	}
-	hash := binary.BigEndian.Uint32(b[rowPrefixLen:])
+	hash, end := binary.BigEndian.Uint32(b[rowPrefixLen:]), len(b)
 	if b, err = appendKeys(b, t.keys.Range, item); err != nil {
 		return rowKey{}, err
 	}
-	return rowKey{b, hash, item[t.keys.Hash[0].Name]}, nil
+	return rowKey{b, hash, item[t.keys.Hash[0].Name], end}, nil
 }
 
 // entryKey returns the key of a row's entry in an index, whose attributes must

@@ -12,6 +12,9 @@ type Options struct {
 	TTLInterval time.Duration
 	NoSync      bool
 	Logger      *slog.Logger
+	// CollectionLimit is what an item collection may have in a table with local
+	// indexes. Default: DynamoDB's 10 GB.
+	CollectionLimit int64
 }
 
 const (
@@ -34,6 +37,9 @@ func (o *Options) withDefaults() Options {
 	}
 	if r.Logger == nil {
 		r.Logger = slog.New(slog.DiscardHandler)
+	}
+	if r.CollectionLimit == 0 {
+		r.CollectionLimit = defaultCollectionLimit
 	}
 	r.Shards = min(max(r.Shards, 1), maxShards)
 	return r

@@ -256,6 +256,8 @@ func cancelled(steps []*step, failures []error) error {
 					r.Item = attr.ItemToSDK(old)
 				}
 			}
+		} else if f, ok := errors.AsType[*collectionFull](failure); ok {
+			r.Code, r.Message = new("ItemCollectionSizeLimitExceeded"), new(f.Error())
 		} else if api, ok := errors.AsType[smithy.APIError](failure); ok {
 			r.Code, r.Message = new("ValidationError"), new(api.ErrorMessage())
 		}

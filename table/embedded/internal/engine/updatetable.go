@@ -240,6 +240,13 @@ func (t *table) createIndex(c *types.CreateGlobalSecondaryIndexAction, defs []ty
 	if err := checkGlobalIndex(*c.IndexName, c.KeySchema, c.Projection, mode, c.ProvisionedThroughput); err != nil {
 		return err
 	}
+	projected := len(c.Projection.NonKeyAttributes)
+	for _, x := range m.Indexes {
+		projected += len(x.NonKey)
+	}
+	if err := checkProjected(projected); err != nil {
+		return err
+	}
 	if err := m.define(keyNames(c.KeySchema), defs); err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -25,8 +26,9 @@ type action struct {
 	expiry bool // done by the sweeper, not by a user
 	sparse bool // an update that does not create a row
 
-	old, new row
-	moved    []movement
+	old, new  row
+	moved     []movement
+	collected int64 // the size of the item collection, if the table keeps it
 }
 
 // movement is what an action does to the counts of an index.
@@ -116,6 +118,13 @@ func (e *Engine) write(ctx context.Context, actions []*action, failures []error,
 	}
 	c, wait, err := e.commit(actions, held, extra)
 	held.unlock()
+	if full, ok := errors.AsType[*collectionFull](err); ok {
+		if failures == nil {
+			return e.refused(ctx, held, full.exception())
+		}
+		failures[full.action] = full
+		return e.refused(ctx, held, errFailed)
+	}
 	if err != nil {
 		return internal(err)
 	}
@@ -190,6 +199,9 @@ func (e *Engine) commit(actions []*action, held stripes, extra func(*kv.Batch)) 
 			}
 			records = append(records, r)
 		}
+	}
+	if err := e.collect(&b, actions); err != nil {
+		return nil, nil, err
 	}
 	if b.Len() == 0 {
 		return nil, nil, nil
