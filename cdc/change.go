@@ -58,7 +58,7 @@ type change struct {
 	*record
 	kind   Kind
 	meta   table.Meta
-	before table.Meta // of the old image, where there is a new one, too
+	buried bool // the old image is a tombstone, and there is a new one
 	at     time.Time
 }
 
@@ -112,18 +112,13 @@ func (c change) removal(opts *Options) (change, bool, error) {
 }
 
 func (c change) write() (change, bool, error) {
-	if c.old != nil {
-		var err error
-		if c.before, err = table.ReadMeta(c.old); err != nil {
-			return c, false, err
-		}
-	}
+	c.buried = isTrue(c.old["deleted"])
 	switch {
-	case c.meta.Deleted && c.before.Deleted:
+	case c.meta.Deleted && c.buried:
 		return c, false, nil
 	case c.meta.Deleted:
 		c.kind = Deleted
-	case c.before.Deleted:
+	case c.buried:
 		c.kind = Undeleted
 	case c.operation == opInsert:
 		c.kind = Created
@@ -144,7 +139,7 @@ func (c *change) of(matches func(table.Item) bool) (own *change, ours bool) {
 	switch {
 	case is == was:
 		return c, is
-	case is && c.meta.Deleted, was && c.before.Deleted:
+	case is && c.meta.Deleted, was && c.buried:
 		return nil, true
 	}
 	turned := *c
@@ -152,7 +147,7 @@ func (c *change) of(matches func(table.Item) bool) (own *change, ours bool) {
 	if is {
 		turned.old, turned.kind = nil, Created
 	} else {
-		turned.new, turned.kind, turned.meta.Discriminator = nil, Deleted, c.before.Discriminator
+		turned.new, turned.kind, turned.meta.Discriminator = nil, Deleted, text(c.old["discriminator"])
 	}
 	return &turned, true
 }

@@ -11,12 +11,46 @@ import (
 // for the same thing: the one of the streams client and the one of Lambda.
 type value = types.AttributeValue
 
-func fromLambda(r events.DynamoDBEventRecord) record {
+// arena makes the values of a batch. Those that rows mostly consist of are made many at a time, since they live and die with the batch.
+type arena struct {
+	texts   []types.AttributeValueMemberS
+	numbers []types.AttributeValueMemberN
+	lambda  func(events.DynamoDBAttributeValue) value
+	stream  func(streams.AttributeValue) value
+}
+
+const firstChunk, maxChunk = 16, 512
+
+func newArena() *arena {
+	a := &arena{}
+	a.lambda, a.stream = a.lambdaValue, a.streamValue
+	return a
+}
+
+// extended returns the list with room for one more: a new list where it is full, since what is in it does not move.
+func extended[V any](list []V) []V {
+	if len(list) < cap(list) {
+		return list
+	}
+	return make([]V, 0, min(maxChunk, max(firstChunk, 2*cap(list))))
+}
+
+func (a *arena) text(s string) value {
+	a.texts = append(extended(a.texts), types.AttributeValueMemberS{Value: s})
+	return &a.texts[len(a.texts)-1]
+}
+
+func (a *arena) number(s string) value {
+	a.numbers = append(extended(a.numbers), types.AttributeValueMemberN{Value: s})
+	return &a.numbers[len(a.numbers)-1]
+}
+
+func (a *arena) fromLambda(r *events.DynamoDBEventRecord) record {
 	rec := record{
 		id: r.EventID, operation: r.EventName, sequence: r.Change.SequenceNumber,
 		at: r.Change.ApproximateCreationDateTime.Time, region: r.AWSRegion, source: r.EventSource,
 		arn: r.EventSourceArn, version: r.EventVersion, view: r.Change.StreamViewType, size: r.Change.SizeBytes,
-		keys: lambdaItem(r.Change.Keys), new: lambdaItem(r.Change.NewImage), old: lambdaItem(r.Change.OldImage),
+		keys: convert(r.Change.Keys, a.lambda), new: convert(r.Change.NewImage, a.lambda), old: convert(r.Change.OldImage, a.lambda),
 	}
 	if r.UserIdentity != nil {
 		rec.user = &identity{kind: r.UserIdentity.Type, principal: r.UserIdentity.PrincipalID}
@@ -24,7 +58,7 @@ func fromLambda(r events.DynamoDBEventRecord) record {
 	return rec
 }
 
-func fromStream(r streams.Record, arn string) record {
+func (a *arena) fromStream(r *streams.Record, arn string) record {
 	rec := record{
 		id: deref(r.EventID), operation: string(r.EventName), region: deref(r.AwsRegion),
 		source: deref(r.EventSource), arn: arn, version: deref(r.EventVersion),
@@ -32,7 +66,7 @@ func fromStream(r streams.Record, arn string) record {
 	if change := r.Dynamodb; change != nil {
 		rec.sequence, rec.at = deref(change.SequenceNumber), deref(change.ApproximateCreationDateTime)
 		rec.view, rec.size = string(change.StreamViewType), deref(change.SizeBytes)
-		rec.keys, rec.new, rec.old = streamItem(change.Keys), streamItem(change.NewImage), streamItem(change.OldImage)
+		rec.keys, rec.new, rec.old = convert(change.Keys, a.stream), convert(change.NewImage, a.stream), convert(change.OldImage, a.stream)
 	}
 	if r.UserIdentity != nil {
 		rec.user = &identity{kind: deref(r.UserIdentity.Type), principal: deref(r.UserIdentity.PrincipalId)}
@@ -56,12 +90,9 @@ func text(v value) string {
 	return ""
 }
 
-func lambdaItem(item map[string]events.DynamoDBAttributeValue) table.Item {
-	return convert(item, lambdaValue)
-}
-
-func streamItem(item map[string]streams.AttributeValue) table.Item {
-	return convert(item, streamValue)
+func isTrue(v value) bool {
+	b, ok := v.(*types.AttributeValueMemberBOOL)
+	return ok && b.Value
 }
 
 // convert keeps nil apart from empty: a record without an image is not one with an empty image. Both sources hand over
@@ -77,15 +108,15 @@ func convert[V any](item map[string]V, one func(V) value) table.Item {
 	return out
 }
 
-func lambdaValue(v events.DynamoDBAttributeValue) value {
+func (a *arena) lambdaValue(v events.DynamoDBAttributeValue) value {
 	if v.IsNull() { // first, since the zero value claims to be binary
 		return &types.AttributeValueMemberNULL{Value: true}
 	}
 	switch v.DataType() {
 	case events.DataTypeString:
-		return &types.AttributeValueMemberS{Value: v.String()}
+		return a.text(v.String())
 	case events.DataTypeNumber:
-		return &types.AttributeValueMemberN{Value: v.Number()}
+		return a.number(v.Number())
 	case events.DataTypeBinary:
 		return &types.AttributeValueMemberB{Value: v.Binary()}
 	case events.DataTypeBoolean:
@@ -97,20 +128,20 @@ func lambdaValue(v events.DynamoDBAttributeValue) value {
 	case events.DataTypeBinarySet:
 		return &types.AttributeValueMemberBS{Value: v.BinarySet()}
 	case events.DataTypeList:
-		return &types.AttributeValueMemberL{Value: convertList(v.List(), lambdaValue)}
+		return &types.AttributeValueMemberL{Value: convertList(v.List(), a.lambda)}
 	case events.DataTypeMap:
-		return &types.AttributeValueMemberM{Value: convertMap(v.Map(), lambdaValue)}
+		return &types.AttributeValueMemberM{Value: convertMap(v.Map(), a.lambda)}
 	default:
 		return &types.AttributeValueMemberNULL{Value: true}
 	}
 }
 
-func streamValue(v streams.AttributeValue) value {
+func (a *arena) streamValue(v streams.AttributeValue) value {
 	switch v := v.(type) {
 	case *streams.AttributeValueMemberS:
-		return &types.AttributeValueMemberS{Value: v.Value}
+		return a.text(v.Value)
 	case *streams.AttributeValueMemberN:
-		return &types.AttributeValueMemberN{Value: v.Value}
+		return a.number(v.Value)
 	case *streams.AttributeValueMemberB:
 		return &types.AttributeValueMemberB{Value: v.Value}
 	case *streams.AttributeValueMemberBOOL:
@@ -122,9 +153,9 @@ func streamValue(v streams.AttributeValue) value {
 	case *streams.AttributeValueMemberBS:
 		return &types.AttributeValueMemberBS{Value: v.Value}
 	case *streams.AttributeValueMemberL:
-		return &types.AttributeValueMemberL{Value: convertList(v.Value, streamValue)}
+		return &types.AttributeValueMemberL{Value: convertList(v.Value, a.stream)}
 	case *streams.AttributeValueMemberM:
-		return &types.AttributeValueMemberM{Value: convertMap(v.Value, streamValue)}
+		return &types.AttributeValueMemberM{Value: convertMap(v.Value, a.stream)}
 	default:
 		return &types.AttributeValueMemberNULL{Value: true}
 	}

@@ -192,7 +192,9 @@ func TestZombie(t *testing.T) {
 		})
 		c := newCrew(t, slow, &fakeShard{id: "s", records: records(1)})
 		begun := time.Now()
-		c.cut = func(name string) bool { return name == "a" && time.Since(begun) > time.Second && time.Since(begun) < 4*lease }
+		c.cut = func(name string) bool {
+			return name == "a" && time.Since(begun) > time.Second && time.Since(begun) < 4*lease
+		}
 		leaveA, _ := c.start("a")
 		time.Sleep(time.Second)
 		stall = 5 * lease

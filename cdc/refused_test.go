@@ -167,4 +167,3 @@ func TestDeadline(t *testing.T) {
 		require.NoError(t, ctx.Err())
 	})
 }
-

@@ -149,7 +149,7 @@ func (t *Trigger) complete(e *insideout.Event, c *change, id, entity, pipeline s
 		e.PartitionKey = c.pk()
 	}
 	t.tag(e, pipeline)
-	return e.Validate()
+	return validate(e)
 }
 
 // handle publishes what the records say, which must be in the order of their stream. It returns the index of the first
