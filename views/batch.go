@@ -3,7 +3,6 @@ package views
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -178,27 +177,29 @@ func (b *batch) mapEvent(ctx context.Context, i int, mutations []mutation) {
 	}
 }
 
-var errNoType = errors.New("views: the event has no type")
-
 // admit returns the rules for an event, none if it is not for this listener.
 func (b *batch) admit(d *delivery) ([]*rule, error) {
 	if d.nothing {
 		return nil, nil
 	}
 	if d.event.Type == "" {
-		return nil, errNoType
+		return nil, fmt.Errorf("views: the event %q has no type, such as \"order-placed\"", cmp.Or(d.event.ID, d.id))
 	}
 	rules := b.routes[d.event.Type]
 	own := b.opts.Source != "" && d.event.Tags[insideout.TagSource] == b.opts.Source
 	if len(rules) == 0 || own || d.event.Skipped() {
 		return nil, nil
 	}
+	if d.event.Timestamp.IsZero() {
+		return nil, fmt.Errorf("views: the event %q has no timestamp, and so no place in the order of changes", cmp.Or(d.event.ID, d.id))
+	}
 	var err error
 	if d.version, err = idempotence.VersionOf(d.event); err != nil {
 		return nil, err
 	}
 	if ahead := time.Until(d.event.Timestamp); ahead > b.opts.MaxSkew {
-		return nil, fmt.Errorf("views: the event's timestamp is %s ahead of the clock, more than %s", ahead.Round(time.Second), b.opts.MaxSkew)
+		return nil, fmt.Errorf("views: the timestamp of the event %q is %s ahead of the clock, more than the %s of MaxSkew: it would win over all others until then",
+			d.event.ID, ahead.Round(time.Second), b.opts.MaxSkew)
 	}
 	return rules, nil
 }

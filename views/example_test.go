@@ -179,7 +179,7 @@ func ExamplePoison() {
 	err = listener.Handle(ctx, []insideout.Event{happened("e1", "customer-registered", 1, "customer", customer7(""))})
 	fmt.Println(err)
 	// Output:
-	// fault upsert-buyer {"name":"*errors.errorString","message":"a buyer needs a name","stack":""}
+	// fault upsert-buyer {"name":"Error","message":"a buyer needs a name","stack":""}
 	// <nil>
 }
 

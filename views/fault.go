@@ -59,7 +59,8 @@ func (b *batch) publishFaults(ctx context.Context) {
 		}
 		events, sources = append(events, e), append(sources, f.source)
 	}
-	failed := failures(b.opts.Faults.Publish(ctx, events), len(events))
+	_, err := safely(func() (struct{}, error) { return struct{}{}, b.opts.Faults.Publish(ctx, events) })
+	failed := failures(err, len(events))
 	for i, source := range sources {
 		if err := failed[i]; err != nil {
 			b.fail(source, fmt.Errorf("views: the fault event could not be published: %w", err))
@@ -93,11 +94,14 @@ func (b *batch) faultEvent(f faultOf) (insideout.Event, error) {
 		return e, err
 	}
 	work := unitOfWork{Record: d.record}
-	if came, err := d.delivered(); err == nil && d.wrong == nil {
+	if came, err := d.delivered(); err == nil && d.wrong == nil && (d.record == nil || len(d.raw) <= maxTwice) {
 		work.Event = carried(came)
 	}
 	return e, e.SetBody("uow", work)
 }
+
+// maxTwice bounds the events that a fault carries twice, as an event for readers and in the record: buses have limits.
+const maxTwice = 64 << 10
 
 // carried is the event as far as it has a JSON form. One that came as JSON has; one from the same process may have a time
 // that no event can have, or a body that is no JSON.
@@ -108,13 +112,18 @@ func carried(e insideout.Event) *insideout.Event {
 	return &insideout.Event{ID: e.ID, Type: e.Type, PartitionKey: e.PartitionKey, Tags: e.Tags}
 }
 
+// describe names an error by its type, where that says more than that it is one.
 func describe(err error) faultError {
-	name := fmt.Sprintf("%T", err)
-	if v, ok := errors.AsType[*verdictError](err); ok {
-		name = fmt.Sprintf("%T", v.err)
+	if p, ok := errors.AsType[*panicError](err); ok {
+		return faultError{Name: "panic", Message: err.Error(), Stack: p.stack}
 	}
-	if _, ok := errors.AsType[*panicError](err); ok {
-		name = "panic"
+	cause := err
+	if v, ok := errors.AsType[*verdictError](err); ok {
+		cause = v.err
+	}
+	name := fmt.Sprintf("%T", cause)
+	if strings.HasPrefix(name, "*fmt.") || strings.HasPrefix(name, "*errors.") {
+		name = "Error"
 	}
 	return faultError{Name: name, Message: err.Error()}
 }

@@ -18,7 +18,7 @@ func (l *Listener) HandleSQS(ctx context.Context, batch events.SQSEvent) (events
 	deliveries := make([]delivery, len(batch.Records))
 	for i, m := range batch.Records {
 		deliveries[i] = decodeEvent([]byte(m.Body), m.MessageId)
-		deliveries[i].record, deliveries[i].at = m, millisOf(m.Attributes["SentTimestamp"])
+		deliveries[i].record, deliveries[i].at = &batch.Records[i], millisOf(m.Attributes["SentTimestamp"])
 		deliveries[i].attempt, _ = strconv.Atoi(cmp.Or(m.Attributes["ApproximateReceiveCount"], "0"))
 	}
 	failed := l.process(ctx, fromSQS, deliveries)
@@ -53,7 +53,7 @@ func (l *Listener) HandleKinesis(ctx context.Context, batch events.KinesisEvent)
 	deliveries := make([]delivery, len(batch.Records))
 	for i, r := range batch.Records {
 		deliveries[i] = decodeEvent(r.Kinesis.Data, r.EventID)
-		deliveries[i].record, deliveries[i].at = r, r.Kinesis.ApproximateArrivalTimestamp.Time
+		deliveries[i].record, deliveries[i].at = &batch.Records[i], r.Kinesis.ApproximateArrivalTimestamp.Time
 		deliveries[i].origin = since(deliveries[i].at, l.opts.MaxAge)
 	}
 	failed := l.process(ctx, fromKinesis, deliveries)

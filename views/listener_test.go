@@ -190,7 +190,7 @@ func TestBadEvents(t *testing.T) {
 		event insideout.Event
 		text  string
 	}{
-		"no id": {noID, "the event id is empty"}, "no type": {noType, "has no type"}, "no timestamp": {noTime, "before 1970"},
+		"no id": {noID, "the event id is empty"}, "no type": {noType, "has no type"}, "no timestamp": {noTime, "has no timestamp"},
 		"far future": {future, "ahead of the clock"}, "beyond the wire": {beyond, "after the year 2286"}, "wrong kind": {misfit, "does not fit"}, "no key": {noKey, "cannot be empty"},
 	} {
 		t.Run(name, func(t *testing.T) {

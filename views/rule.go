@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -188,5 +189,27 @@ func misfit(err error) error {
 		return err
 	}
 	kind, _, _ := strings.Cut(wrong.Value, " ")
-	return fmt.Errorf("the member %q is a %s and not of the type %s", wrong.Field, kind, wrong.Type)
+	return fmt.Errorf("the member %q is %s, and the mapper's type takes %s", wrong.Field, article(kind), kindsOf(wrong.Type))
+}
+
+func article(noun string) string {
+	if strings.ContainsAny(noun[:min(1, len(noun))], "aeiou") {
+		return "an " + noun
+	}
+	return "a " + noun
+}
+
+// kindsOf is what JSON has for a Go type.
+func kindsOf(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.Struct, reflect.Map:
+		if t.Name() == "" {
+			return "an object"
+		}
+	case reflect.Slice, reflect.Array:
+		if t.Name() == "" {
+			return "an array"
+		}
+	}
+	return article(t.String())
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -82,7 +83,10 @@ func judgeWrite(err error) verdict {
 }
 
 // panicError is a panic of a mapper.
-type panicError struct{ value any }
+type panicError struct {
+	value any
+	stack string // without the values of arguments
+}
 
 // Error has the value of the panic only where it is a text or an error: another value may be a row, with all that is in it.
 func (e *panicError) Error() string {
@@ -98,7 +102,7 @@ func (e *panicError) Error() string {
 func safely[T any](f func() (T, error)) (result T, err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = &panicError{v}
+			err = &panicError{v, string(debug.Stack())}
 		}
 	}()
 	return f()
