@@ -106,8 +106,8 @@ var refKey = []byte("a key for references to subjects")
 
 // shop is a table of the models with a controller over it.
 type shop struct {
-	e  engine
-	db *table.DB
+	e       engine
+	db, own *table.DB
 	*gdpr.Controller
 }
 
@@ -123,7 +123,7 @@ func newShop(t testing.TB, e engine, opts gdpr.Options) *shop {
 	opts.Signer = signer
 	c, err := gdpr.New(own, []gdpr.Place{gdpr.Table("shop", db, models(), nil)}, &opts)
 	require.NoError(t, err)
-	return &shop{e, db, c}
+	return &shop{e, db, own, c}
 }
 
 // fill writes what a customer leaves behind.
