@@ -296,9 +296,8 @@ func (b *batch) writeLane(ctx context.Context, work *laneWork) {
 			b.failAll(work.mutations[i:], context.Cause(ctx))
 			return
 		}
-		outcome, err := limited(ctx, b, func() (idempotence.Outcome, error) {
-			b.countWrite()
-			defer b.clock(time.Now())
+		outcome, err := limited(ctx, b, func() (outcome idempotence.Outcome, err error) {
+			defer b.clock(time.Now(), &outcome)
 			return m.write(ctx, b.db)
 		})
 		b.count(outcome, err, len(work.mutations)-i-1)
@@ -313,22 +312,18 @@ func (b *batch) writeLane(ctx context.Context, work *laneWork) {
 	}
 }
 
-// countWrite counts a request that is about to be made: one that waited until its time was over is none.
-func (b *batch) countWrite() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.stats.Writes++
-}
-
-// clock notes how long the request took that began then.
-func (b *batch) clock(began time.Time) {
-	if b.opts.OnBatch == nil {
+// clock counts the request that began then, and notes how long it took. What was withheld was no request.
+func (b *batch) clock(began time.Time, outcome *idempotence.Outcome) {
+	if *outcome == idempotence.Withheld {
 		return
 	}
 	took := time.Since(began)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.latencies = append(b.latencies, took)
+	b.stats.Writes++
+	if b.opts.OnBatch != nil {
+		b.latencies = append(b.latencies, took)
+	}
 }
 
 func (b *batch) count(outcome idempotence.Outcome, err error, superseded int) {
@@ -345,7 +340,6 @@ func (b *batch) count(outcome idempotence.Outcome, err error, superseded int) {
 		b.stats.Duplicate++
 	case idempotence.Withheld:
 		b.stats.Withheld++
-		b.stats.Writes-- // no request was made after all
 	default:
 		b.stats.Stale++
 	}

@@ -68,6 +68,7 @@ type Rebuilt struct {
 	Applied    int64 // writes that changed a row
 	Stale      int64 // writes that came after a newer one, of the live listener
 	Duplicate  int64 // writes that had been made before, by the live listener or before the job was killed
+	Withheld   int64 // writes that were not made, since they were about people who were erased
 	Resumed    int64 // lanes that the job had written before it was killed
 	RolledUp   int64 // totals that were written
 	Faults     int64 // events that no rule can apply
@@ -83,6 +84,7 @@ type Rebuilt struct {
 type Verification struct {
 	Lanes       int64    // as the history has them
 	Newer       int64    // changed since by newer events, of the live listener: not compared
+	Withheld    int64    // about people who were erased, and so not to be there: not compared
 	Expired     int64    // past their time to live: not compared
 	Missing     int64    // not in the table, or older there
 	Wrong       int64    // in the table with other attributes

@@ -392,3 +392,46 @@ func TestRebuildStopsWithItsHistory(t *testing.T) {
 	_, err = views.Rebuild(t.Context(), newListener(t, db), history, &views.RebuildOptions{Name: "a b"})
 	require.ErrorContains(t, err, `the name "a b" of the rebuild`)
 }
+
+type person struct {
+	ID   string `dynamo:"id"`
+	Name string `dynamo:"name"`
+}
+
+var people = table.DefineNode("person", func(p *person, d *table.Def[person]) {
+	d.ID(&p.ID)
+	d.Subject(&p.ID)
+})
+
+// TestRebuildDoesNotBringBackTheErased: what the history has of people who were erased stays out, and that is as it should be.
+func TestRebuildDoesNotBringBackTheErased(t *testing.T) {
+	t.Parallel()
+	engine := embedded.New(nil)
+	t.Cleanup(func() { require.NoError(t, engine.Close()) })
+	require.NoError(t, table.Create(t.Context(), engine, "people", table.Schema(people)))
+	var refs []string
+	db, err := table.Open(engine, "people", &table.Options{
+		SubjectKey: []byte(strings.Repeat("k", 32)),
+		Suppressed: func(ref string, _ time.Time) bool {
+			if !slices.Contains(refs, ref) {
+				refs = append(refs, ref) // the first one is of the first person
+			}
+			return ref == refs[0]
+		},
+	})
+	require.NoError(t, err)
+	l, err := views.New(db, &views.Options{Workers: 1}, views.Upsert(people, views.On("customer-registered"), func(e customerEvent) (person, error) {
+		return person{ID: e.Customer.ID, Name: e.Customer.Name}, nil
+	}))
+	require.NoError(t, err)
+	_, err = people.Upsert(t.Context(), db, person{ID: "erased"}, "1700000000000#x")
+	require.NoError(t, err)
+	history := []insideout.Event{registered(1, "erased", "x"), registered(2, "other", "y"), registered(3, "erased", "z")}
+	done, err := views.Rebuild(t.Context(), l, historyOf(history), nil)
+	require.NoError(t, err)
+	require.EqualValues(t, 1, done.Withheld)
+	require.EqualValues(t, 1, done.Verified.Withheld)
+	require.EqualValues(t, 1, done.Applied)
+	_, err = people.Get(t.Context(), db, "erased")
+	require.ErrorIs(t, err, table.ErrNotFound)
+}

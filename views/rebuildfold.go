@@ -25,7 +25,9 @@ type kept struct {
 	bytes   int64
 	content [contentBytes]byte // what it makes of the row
 	names   *laneNames
-	expires time.Time
+	// withheld is for a write that would be about someone who was erased.
+	withheld bool
+	expires  time.Time
 }
 
 // fold maps and compacts the part of a history whose partition keys hash into a range.

@@ -45,6 +45,7 @@ func (r *rebuild) measureOne(ctx context.Context, k *kept) error {
 		_, err := k.m.write(ctx, db)
 		return err
 	})
+	k.withheld = err == nil && len(requests) == 0
 	if err != nil || len(requests) != 1 {
 		return nil // the write itself will say so
 	}
@@ -185,6 +186,10 @@ func (r *rebuild) verifyLane(id laneKey, k *kept, stored idempotence.Version, ha
 // verifyMissing is for a lane that is not there, which is as it should be if its time is over.
 func (r *rebuild) verifyMissing(id laneKey, k *kept) {
 	v := &r.done.Verified
+	if k.withheld {
+		v.Withheld++
+		return
+	}
 	if !k.expires.IsZero() && k.expires.Before(time.Now()) {
 		v.Expired++
 		r.digests[0].subtract(k.content)

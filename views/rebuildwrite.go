@@ -183,5 +183,6 @@ func (r *rebuild) count(s Stats) {
 	r.done.Applied += s.Applied
 	r.done.Stale += s.Stale
 	r.done.Duplicate += s.Duplicate
+	r.done.Withheld += s.Withheld
 	r.done.RolledUp += s.RolledUp
 }
