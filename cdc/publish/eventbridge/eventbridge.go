@@ -120,13 +120,10 @@ func (p *Publisher) put(ctx context.Context, entries []dispatch.Entry) ([]error,
 	if err != nil {
 		return nil, err
 	}
-	reasons := make([]error, len(entries))
-	for i := range entries {
-		switch {
-		case i >= len(out.Entries):
-			reasons[i] = dispatch.NoAnswer
-		case out.Entries[i].EventId == nil || out.Entries[i].ErrorCode != nil:
-			reasons[i] = dispatch.Refused(out.Entries[i].ErrorCode, out.Entries[i].ErrorMessage, false)
+	reasons := make([]error, len(out.Entries))
+	for i, r := range out.Entries {
+		if r.EventId == nil || r.ErrorCode != nil {
+			reasons[i] = dispatch.Refused(r.ErrorCode, r.ErrorMessage, false)
 		}
 	}
 	return reasons, nil

@@ -120,13 +120,10 @@ func (p *Publisher) put(ctx context.Context, entries []dispatch.Entry) ([]error,
 	if err != nil {
 		return nil, err
 	}
-	reasons := make([]error, len(entries))
-	for i := range entries {
-		switch {
-		case i >= len(out.Records):
-			reasons[i] = dispatch.NoAnswer
-		case out.Records[i].SequenceNumber == nil || out.Records[i].ErrorCode != nil:
-			reasons[i] = dispatch.Refused(out.Records[i].ErrorCode, out.Records[i].ErrorMessage, false)
+	reasons := make([]error, len(out.Records))
+	for i, r := range out.Records {
+		if r.SequenceNumber == nil || r.ErrorCode != nil {
+			reasons[i] = dispatch.Refused(r.ErrorCode, r.ErrorMessage, false)
 		}
 	}
 	return reasons, nil
