@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
 // templateName takes what may be the name of a table once the ${…} in it are replaced.
@@ -38,11 +39,11 @@ func (s *TableSchema) CloudFormation(name string) (string, error) {
 		y.line(4, "- AttributeName: %q", *a.AttributeName)
 		y.line(4, "  AttributeType: %s", a.AttributeType)
 	}
-	y.keys(3, in.KeySchema[0].AttributeName, in.KeySchema[1].AttributeName)
+	y.keys(3, in.KeySchema)
 	y.line(3, "GlobalSecondaryIndexes:")
 	for _, x := range in.GlobalSecondaryIndexes {
 		y.line(4, "- IndexName: %q", *x.IndexName)
-		y.keys(5, x.KeySchema[0].AttributeName, x.KeySchema[1].AttributeName)
+		y.keys(5, x.KeySchema)
 		y.line(5, "Projection:")
 		y.line(6, "ProjectionType: %s", x.Projection.ProjectionType)
 	}
@@ -77,13 +78,9 @@ func (s *TableSchema) Terraform(name string) (string, error) {
 		h.block("attribute", fmt.Sprintf("name = %q", *a.AttributeName), fmt.Sprintf("type = %q", a.AttributeType))
 	}
 	for _, x := range in.GlobalSecondaryIndexes {
-		h.block(
-			"global_secondary_index",
-			fmt.Sprintf("name            = %q", *x.IndexName),
-			fmt.Sprintf("hash_key        = %q", *x.KeySchema[0].AttributeName),
-			fmt.Sprintf("range_key       = %q", *x.KeySchema[1].AttributeName),
-			fmt.Sprintf("projection_type = %q", x.Projection.ProjectionType),
-		)
+		lines := []string{fmt.Sprintf("name            = %q", *x.IndexName)}
+		lines = append(lines, terraformKeys(x.KeySchema)...)
+		h.block("global_secondary_index", append(lines, fmt.Sprintf("projection_type = %q", x.Projection.ProjectionType))...)
 	}
 	h.block("ttl", fmt.Sprintf("attribute_name = %q", s.TTLAttribute()), "enabled        = true")
 	h.block("point_in_time_recovery", "enabled = true")
@@ -91,6 +88,17 @@ func (s *TableSchema) Terraform(name string) (string, error) {
 	h.block("lifecycle", "prevent_destroy = true")
 	h.line(0, "}")
 	return h.String(), nil
+}
+
+// terraformKeys are the keys of an index: a block each where there are several attributes.
+func terraformKeys(keys []types.KeySchemaElement) (lines []string) {
+	if len(keys) == 2 {
+		return []string{fmt.Sprintf("hash_key        = %q", *keys[0].AttributeName), fmt.Sprintf("range_key       = %q", *keys[1].AttributeName)}
+	}
+	for _, k := range keys {
+		lines = append(lines, "", "key_schema {", fmt.Sprintf("  attribute_name = %q", *k.AttributeName), fmt.Sprintf("  key_type       = %q", k.KeyType), "}")
+	}
+	return append(lines, "")
 }
 
 func (s *TableSchema) blueprint(name string) (*dynamodb.CreateTableInput, error) {
@@ -110,12 +118,12 @@ func (p *printer) line(depth int, format string, args ...any) {
 }
 
 // keys is a key schema in YAML.
-func (p *printer) keys(depth int, hash, order *string) {
+func (p *printer) keys(depth int, keys []types.KeySchemaElement) {
 	p.line(depth, "KeySchema:")
-	p.line(depth+1, "- AttributeName: %q", *hash)
-	p.line(depth+1, "  KeyType: HASH")
-	p.line(depth+1, "- AttributeName: %q", *order)
-	p.line(depth+1, "  KeyType: RANGE")
+	for _, k := range keys {
+		p.line(depth+1, "- AttributeName: %q", *k.AttributeName)
+		p.line(depth+1, "  KeyType: %s", k.KeyType)
+	}
 }
 
 // block is a block of HCL within a resource.
@@ -123,6 +131,10 @@ func (p *printer) block(name string, lines ...string) {
 	p.line(0, "")
 	p.line(1, "%s {", name)
 	for _, l := range lines {
+		if l == "" {
+			p.line(0, "")
+			continue
+		}
 		p.line(2, "%s", l)
 	}
 	p.line(1, "}")
@@ -171,6 +183,10 @@ func (m *model) patterns(p *printer) {
 		p.row(m.name, "all about a person", x.Name, x.PK+" = "+code("hash of {"+m.subject.goPath+"}"), x.SK)
 	}
 	for _, x := range m.indexes {
+		if x.Native {
+			p.row(m.name, "by "+fieldNames(x.pk, x.sk), x.Name, attrNames(x.hash()), attrNames(x.order()))
+			continue
+		}
 		p.row(m.name, "by "+fieldNames(x.pk, x.sk), x.Name, x.PK+" = "+pattern(x.partition, x.pk)+x.spread(), x.SK+" = "+pattern(x.prefix, x.sk))
 	}
 }
@@ -199,6 +215,14 @@ func fieldNames(lists ...[]*keyed) string {
 		for _, k := range list {
 			names = append(names, k.handle.goPath)
 		}
+	}
+	return strings.Join(names, ", ")
+}
+
+func attrNames(attrs []keyAttr) string {
+	names := make([]string, len(attrs))
+	for i, a := range attrs {
+		names[i] = a.name
 	}
 	return strings.Join(names, ", ")
 }

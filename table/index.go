@@ -20,15 +20,25 @@ type Index struct {
 	// as well: rows stay where they are until they are written next, and queries find them there. It must not shrink, and programs that know the
 	// smaller number do not see what those with the greater one write: let readers have it first.
 	Shards int
+	// Native makes the fields' own attributes the keys of the index, up to three for the partition (the discriminator is the first) and four for the order, where the
+	// endpoint has such indexes: DynamoDB since November 2025, and the embedded engine. Nothing is written for the index alone, an update of any field keeps it right, and an index over
+	// attributes that are there already needs no rewriting. Fields are strings, numbers, and times with the option unixtime; PK, SK and Shards are empty. Models that share
+	// such an index agree on the attributes.
+	Native bool
 }
 
 // gsi1 is in every table: the rows of a model, by partition key.
 const gsi1 = "gsi1"
 
 // same says whether two values name one index. How many shards it has is each model's own matter.
-func (x Index) same(y Index) bool { return x.Name == y.Name && x.PK == y.PK && x.SK == y.SK }
+func (x Index) same(y Index) bool {
+	return x.Name == y.Name && x.PK == y.PK && x.SK == y.SK && x.Native == y.Native
+}
 
 func (x Index) resolved() Index {
+	if x.Native {
+		return x
+	}
 	if x.PK == "" {
 		x.PK = x.Name + "pk"
 	}
@@ -55,6 +65,9 @@ type indexKey struct {
 
 // written are the attributes that a row carries for the index alone.
 func (x *indexKey) written() []string {
+	if x.Native {
+		return nil
+	}
 	if x.PK == attrDiscriminator {
 		return []string{x.SK}
 	}
@@ -64,6 +77,9 @@ func (x *indexKey) written() []string {
 // attributes are the values for written. They are nil if the row is not in the index.
 func (x *indexKey) attributes(key RowKey, rv reflect.Value) ([]types.AttributeValue, error) {
 	none := make([]types.AttributeValue, len(x.written()))
+	if x.Native {
+		return none, nil
+	}
 	pk, ok, err := join(x.partition, x.pk, rv)
 	if err != nil || !ok {
 		return none, err
@@ -109,6 +125,9 @@ func (d *definition) addIndex(index Index, keys []KeyPart) {
 	switch {
 	case x.Name == "" || x.Name == gsi1 || x.Name == attrSubject:
 		d.fault("", fmt.Sprintf("%s: the name is taken or empty", what), `name it "gsi2" or what it is for; gsi1 lists the rows of each model`)
+		return
+	case x.Native:
+		d.addNative(what, x, keys)
 		return
 	case x.PK == x.SK, reserved(x.SK), reserved(x.PK) && x.PK != attrDiscriminator:
 		d.fault("", fmt.Sprintf("%s: attributes %q and %q cannot be its keys", what, x.PK, x.SK), "leave PK and SK empty for the default")
@@ -168,6 +187,10 @@ func (d *definition) finishIndexes() {
 	}
 	for _, x := range d.indexes {
 		what := fmt.Sprintf("Index %q", x.Name)
+		if x.Native {
+			d.checkNative(what, x)
+			continue
+		}
 		for _, attr := range x.written() {
 			if owner, ok := taken[attr]; ok {
 				d.fault("", fmt.Sprintf("%s: attribute %q already belongs to %s", what, attr, owner), "name other key attributes")

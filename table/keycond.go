@@ -12,6 +12,9 @@ func (q Query[T]) keyCondition(b *builder, a *asked) (string, error) {
 	if err := k.sort(q.conds); err != nil {
 		return "", err
 	}
+	if q.index.Native {
+		return q.nativeCondition(b, k)
+	}
 	pk, err := q.partition(k)
 	if err != nil {
 		return "", err
@@ -23,13 +26,18 @@ func (q Query[T]) keyCondition(b *builder, a *asked) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	for _, conds := range k.open {
-		h, _ := b.model.find(conds[0].field)
-		return "", invalid("field %s: the condition does not fit the key: every field of the partition needs Eq, and a field of the order needs Eq on all before it", h.goPath)
-	}
 	text += span.text(b)
 	a.exclude = span.exclude
-	return text, nil
+	return text, k.unused()
+}
+
+// unused refuses conditions that no part of the key has used.
+func (k *keyConds) unused() error {
+	for _, conds := range k.open {
+		h, _ := k.model.find(conds[0].field)
+		return invalid("field %s: the condition does not fit the key: every field of the partition needs Eq, and a field of the order needs Eq on all before it", h.goPath)
+	}
+	return nil
 }
 
 func (q Query[T]) partition(k *keyConds) (string, error) {

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
 // Query is a question about many rows of one model. It is a value: Where returns another one, and a Query may be used again and at
@@ -276,9 +275,9 @@ func (a *asked) readAbout(missing int) {
 }
 
 // keyAttributes are those that DynamoDB needs to go on behind a row.
-func (a *asked) keyAttributes() []string {
-	attrs := []string{attrPK, attrSK}
-	for _, attr := range []string{a.index.PK, a.index.SK} {
+func (a *asked) keyAttributes() []keyAttr {
+	attrs := []keyAttr{textAttr(attrPK), textAttr(attrSK)}
+	for _, attr := range slices.Concat(a.index.hash(), a.index.order()) {
 		if !slices.Contains(attrs, attr) {
 			attrs = append(attrs, attr)
 		}
@@ -290,7 +289,7 @@ func (a *asked) keyAttributes() []string {
 func (a *asked) position(item Item) []byte {
 	var b []byte
 	for _, attr := range a.keyAttributes() {
-		b = appendText(b, textOf(item[attr]))
+		b = appendText(b, scalar(item[attr.name]))
 	}
 	return b
 }
@@ -302,7 +301,7 @@ func (a *asked) startKey(position []byte) (Item, error) {
 		if !ok {
 			return nil, ErrCursor
 		}
-		key[attr], position = &types.AttributeValueMemberS{Value: text}, rest
+		key[attr.name], position = attr.value(text), rest
 	}
 	return key, nil
 }

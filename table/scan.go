@@ -143,7 +143,11 @@ func (m *model) versions() []string {
 func (a *asked) project(attrs []string) {
 	b := &builder{names: a.in.ExpressionAttributeNames, prefix: "p"}
 	text := ""
-	for _, attr := range append(a.keyAttributes(), attrs...) {
+	var names []string
+	for _, key := range a.keyAttributes() {
+		names = append(names, key.name)
+	}
+	for _, attr := range append(names, attrs...) {
 		if text != "" && b.named[attr] == "" {
 			text += ", "
 		}

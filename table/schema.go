@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -18,14 +20,14 @@ type Definition interface {
 // TableSchema is the table that a set of models needs. Make one with Schema.
 type TableSchema struct {
 	models  []*model
-	indexes []Index
+	indexes []*indexKey
 	err     error
 }
 
 // Schema is the table that the models need: pk and sk, gsi1 for lists, and the indexes that the models name. Models that cannot
 // share a table are an error of what is then asked of the schema.
 func Schema(models ...Definition) *TableSchema {
-	s := &TableSchema{indexes: []Index{{Name: gsi1, PK: attrDiscriminator, SK: attrPK}}}
+	s := &TableSchema{indexes: []*indexKey{{Index: Index{Name: gsi1, PK: attrDiscriminator, SK: attrPK}}}}
 	var faults []error
 	for _, def := range models {
 		m := def.definition()
@@ -36,25 +38,48 @@ func Schema(models ...Definition) *TableSchema {
 		}
 		s.models = append(s.models, m)
 		if m.subject != nil {
-			faults = append(faults, s.add(m, subjectIndex()))
+			faults = append(faults, s.add(m, &indexKey{Index: subjectIndex()}))
 		}
 		for _, x := range m.indexes {
-			faults = append(faults, s.add(m, x.Index))
+			faults = append(faults, s.add(m, x))
 		}
 	}
-	s.err = errors.Join(faults...)
+	s.err = errors.Join(append(faults, s.checkKinds())...)
 	return s
 }
 
 // add joins the index of a model: models that share one must agree on its keys.
-func (s *TableSchema) add(m *model, x Index) error {
-	i := slices.IndexFunc(s.indexes, func(have Index) bool { return have.Name == x.Name })
-	switch {
-	case i < 0:
+func (s *TableSchema) add(m *model, x *indexKey) error {
+	i := slices.IndexFunc(s.indexes, func(have *indexKey) bool { return have.Name == x.Name })
+	if i < 0 {
 		s.indexes = append(s.indexes, x)
-	case !s.indexes[i].same(x):
-		return invalid("model %q defines index %q with keys %q and %q, and another one with %q and %q", m.name, x.Name, x.PK, x.SK,
-			s.indexes[i].PK, s.indexes[i].SK)
+		return nil
+	}
+	if have := s.indexes[i]; !slices.Equal(have.hash(), x.hash()) || !slices.Equal(have.order(), x.order()) {
+		return invalid("model %q defines index %q with keys %s, and another one with %s", m.name, x.Name, x.keyNames(), have.keyNames())
+	}
+	return nil
+}
+
+// keyNames are the attributes of the key, for messages.
+func (x *indexKey) keyNames() string {
+	var names []string
+	for _, a := range slices.Concat(x.hash(), x.order()) {
+		names = append(names, strconv.Quote(a.name))
+	}
+	return strings.Join(names, " and ")
+}
+
+// checkKinds finds attributes that are of one kind in an index, and of another one in the next.
+func (s *TableSchema) checkKinds() error {
+	kinds := map[string]types.ScalarAttributeType{}
+	for _, x := range s.indexes {
+		for _, a := range slices.Concat(x.hash(), x.order()) {
+			if have, ok := kinds[a.name]; ok && have != a.kind {
+				return invalid("attribute %q is of type %s in index %q, and of type %s in another one", a.name, a.kind, x.Name, have)
+			}
+			kinds[a.name] = a.kind
+		}
 	}
 	return nil
 }
@@ -72,30 +97,32 @@ func (s *TableSchema) CreateTableInput(name string) (*dynamodb.CreateTableInput,
 	in := &dynamodb.CreateTableInput{
 		TableName:           &name,
 		BillingMode:         types.BillingModePayPerRequest,
-		KeySchema:           keySchema(attrPK, attrSK),
+		KeySchema:           keySchema([]keyAttr{textAttr(attrPK)}, []keyAttr{textAttr(attrSK)}),
 		StreamSpecification: &types.StreamSpecification{StreamEnabled: &enabled, StreamViewType: types.StreamViewTypeNewAndOldImages},
 	}
-	attrs := []string{attrPK, attrSK}
+	attrs := []keyAttr{textAttr(attrPK), textAttr(attrSK)}
 	for _, x := range s.indexes {
-		attrs = append(attrs, x.PK, x.SK)
+		attrs = slices.Concat(attrs, x.hash(), x.order())
 		in.GlobalSecondaryIndexes = append(in.GlobalSecondaryIndexes, types.GlobalSecondaryIndex{
 			IndexName:  &x.Name,
-			KeySchema:  keySchema(x.PK, x.SK),
+			KeySchema:  keySchema(x.hash(), x.order()),
 			Projection: &types.Projection{ProjectionType: types.ProjectionTypeAll},
 		})
 	}
-	slices.Sort(attrs)
+	slices.SortFunc(attrs, func(a, b keyAttr) int { return strings.Compare(a.name, b.name) })
 	for _, attr := range slices.Compact(attrs) {
-		in.AttributeDefinitions = append(in.AttributeDefinitions, types.AttributeDefinition{
-			AttributeName: &attr, AttributeType: types.ScalarAttributeTypeS,
-		})
+		in.AttributeDefinitions = append(in.AttributeDefinitions, types.AttributeDefinition{AttributeName: &attr.name, AttributeType: attr.kind})
 	}
 	return in, nil
 }
 
-func keySchema(hash, sort string) []types.KeySchemaElement {
-	return []types.KeySchemaElement{
-		{AttributeName: &hash, KeyType: types.KeyTypeHash},
-		{AttributeName: &sort, KeyType: types.KeyTypeRange},
+func keySchema(hash, order []keyAttr) []types.KeySchemaElement {
+	var list []types.KeySchemaElement
+	for _, a := range hash {
+		list = append(list, types.KeySchemaElement{AttributeName: &a.name, KeyType: types.KeyTypeHash})
 	}
+	for _, a := range order {
+		list = append(list, types.KeySchemaElement{AttributeName: &a.name, KeyType: types.KeyTypeRange})
+	}
+	return list
 }

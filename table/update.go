@@ -219,7 +219,7 @@ func (e edit) checked() (edit, error) {
 func (r *row) follow(sample reflect.Value) error {
 	for _, x := range r.indexes {
 		touched, missing := x.touched(r.edits)
-		if !touched {
+		if !touched || x.Native {
 			continue
 		}
 		if missing != nil {

@@ -30,7 +30,7 @@ func (s *TableSchema) Verify(ctx context.Context, admin Admin, name string) (dri
 	if table.Table == nil {
 		return nil, fmt.Errorf("table: cannot verify %q: the endpoint describes nothing", name)
 	}
-	d := &drifts{have: table.Table}
+	d := &drifts{have: table.Table, want: want.AttributeDefinitions}
 	d.keys("the table", want.KeySchema, d.have.KeySchema)
 	for _, x := range want.GlobalSecondaryIndexes {
 		d.index(x)
@@ -43,6 +43,7 @@ func (s *TableSchema) Verify(ctx context.Context, admin Admin, name string) (dri
 // drifts collects differences.
 type drifts struct {
 	have  *types.TableDescription
+	want  []types.AttributeDefinition
 	found []string
 }
 
@@ -50,7 +51,13 @@ func (d *drifts) add(format string, args ...any) {
 	d.found = append(d.found, fmt.Sprintf(format, args...))
 }
 
-// keys compares a key schema, and the types of its attributes, which are always strings.
+// kind is the type of an attribute in the schema.
+func (d *drifts) kind(attr string) types.ScalarAttributeType {
+	i := slices.IndexFunc(d.want, func(a types.AttributeDefinition) bool { return *a.AttributeName == attr })
+	return d.want[i].AttributeType
+}
+
+// keys compares a key schema, and the types of its attributes.
 func (d *drifts) keys(what string, want, have []types.KeySchemaElement) {
 	if w, h := keyText(want), keyText(have); w != h {
 		d.add("%s has the key %s, and the schema %s", what, h, w)
@@ -58,8 +65,8 @@ func (d *drifts) keys(what string, want, have []types.KeySchemaElement) {
 	}
 	for _, k := range want {
 		for _, a := range d.have.AttributeDefinitions {
-			if textOr(a.AttributeName) == *k.AttributeName && a.AttributeType != types.ScalarAttributeTypeS {
-				d.add("%s: attribute %q is of type %s, and S in the schema", what, *k.AttributeName, a.AttributeType)
+			if want := d.kind(*k.AttributeName); textOr(a.AttributeName) == *k.AttributeName && a.AttributeType != want {
+				d.add("%s: attribute %q is of type %s, and %s in the schema", what, *k.AttributeName, a.AttributeType, want)
 			}
 		}
 	}
