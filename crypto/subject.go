@@ -3,6 +3,8 @@ package crypto
 import (
 	"context"
 	"crypto/cipher"
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"slices"
@@ -229,6 +231,15 @@ func (s *Sealer) State(ctx context.Context, subject string) (State, error) {
 	if err != nil {
 		return "", s.fault("read the state", err)
 	}
+	return s.stateAt(ctx, pk)
+}
+
+// StateRef is State by the reference: see ShredRef.
+func (s *Sealer) StateRef(ctx context.Context, ref string) (State, error) {
+	return s.stateAt(ctx, subjectPK(s.namespace, ref))
+}
+
+func (s *Sealer) stateAt(ctx context.Context, pk string) (State, error) {
 	row, err := s.readSubject(ctx, pk)
 	if err == nil && row == nil {
 		err = fmt.Errorf("%w: the subject has none in this namespace", ErrUnknownKey)
@@ -270,16 +281,35 @@ func (s *Sealer) ShredSubject(ctx context.Context, subject string) (keys int, er
 	}
 	err = s.change(ctx, subject, func(_ *namespaceKeys, _ string, row *subjectRow) (bool, error) {
 		keys = len(row.keys)
-		if row.state == Shredded {
-			return false, nil
-		}
-		for _, k := range row.keys {
-			row.dead = append(row.dead, k.id)
-		}
-		row.state, row.since, row.keys = Shredded, time.Now(), nil
-		return true, nil
+		return row.shred(), nil
 	})
 	return keys, s.fault("shred", err)
+}
+
+// ShredRef is ShredSubject by the reference (see SubjectRef), for whoever does not know the subject any more: after a key table was restored, a list of
+// references is all that is needed to shred again.
+func (s *Sealer) ShredRef(ctx context.Context, ref string) (keys int, err error) {
+	if sum, err := base64.RawURLEncoding.DecodeString(ref); err != nil || len(sum) != sha256.Size {
+		return 0, s.fault("shred", invalid("%q is not a reference of SubjectRef", ref))
+	}
+	defer s.keys.subjects.evictAll(func(k subjectKey) bool { return k.namespace == s.namespace })
+	err = s.changeRow(ctx, subjectPK(s.namespace, ref), func(row *subjectRow) (bool, error) {
+		keys = len(row.keys)
+		return row.shred(), nil
+	})
+	return keys, s.fault("shred", err)
+}
+
+// shred reports false if that was done before.
+func (r *subjectRow) shred() bool {
+	if r.state == Shredded {
+		return false
+	}
+	for _, k := range r.keys {
+		r.dead = append(r.dead, k.id)
+	}
+	r.state, r.since, r.keys = Shredded, time.Now(), nil
+	return true
 }
 
 // Readmit gives new keys to a subject that was shredded and comes back of their own will. What was shredded stays so.

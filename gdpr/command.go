@@ -57,6 +57,7 @@ type CommandOptions struct {
 //	verify [FILE]            check a receipt's bytes, or the whole chain of this controller's
 //	export SUBJECT           everything about a subject, as JSON (Art. 15 and 20); -csv for tables
 //	hold ID, release ID      keep something from being erased (-subject, -place, -kind, -reason, -until), and erase it after all
+//	restrict, unrestrict SUBJECT   keep what is sealed from being opened, for a time (Art. 18)
 //	readmit SUBJECT          let a subject come back
 //	retention, reapply       erase what was kept long enough; erase again after a restore
 //	record                   the record of processing activities (Art. 30)
@@ -114,7 +115,7 @@ type command struct {
 	until                string
 }
 
-var errUsage = errors.New("usage: plan|erase|export|readmit SUBJECT, run JOB, status [JOB], receipt NUMBER, verify [FILE], hold|release ID, retention, reapply, record")
+var errUsage = errors.New("usage: plan|erase|export|restrict|unrestrict|readmit SUBJECT, run JOB, status [JOB], receipt NUMBER, verify [FILE], hold|release ID, retention, reapply, record")
 
 func (cmd *command) run(ctx context.Context, args []string) (int, error) {
 	if len(args) == 0 {
@@ -190,6 +191,10 @@ func (cmd *command) commands(name string) (func(context.Context, string) (int, e
 		return cmd.release, needed
 	case "readmit":
 		return cmd.readmit, needed
+	case "restrict":
+		return cmd.restrict, needed
+	case "unrestrict":
+		return cmd.unrestrict, needed
 	case "retention":
 		return cmd.retention, none
 	case "reapply":

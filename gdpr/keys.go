@@ -34,42 +34,33 @@ func (k *keyring) lint() []error {
 	return nil
 }
 
-// Find names the subject's key. A subject that never had one is marked too, so that a late writer gets none.
+// Find names the subject's key, unless there never was one, or it is shredded.
 func (k *keyring) Find(ctx context.Context, t *Task) iter.Seq2[Action, error] {
 	return func(yield func(Action, error) bool) {
-		if t.Subject == "" {
-			for _, ref := range t.Known(k.name) {
-				if !yield(Action{Target: ref, Kind: "key", Do: ShredKey, Seen: "unknown", Cost: Cost{Reads: 1, Writes: 1}}, nil) {
-					return
-				}
+		refs := t.Known(k.name)
+		if t.Subject != "" {
+			ref, err := k.sealer.SubjectRef(ctx, t.Subject)
+			if err != nil {
+				yield(Action{}, err)
+				return
 			}
-			return
+			refs = []string{ref}
 		}
-		ref, err := k.sealer.SubjectRef(ctx, t.Subject)
-		if err != nil {
-			yield(Action{}, err)
-			return
+		for _, ref := range refs {
+			state, err := k.sealer.StateRef(ctx, ref)
+			if errors.Is(err, crypto.ErrUnknownKey) || err == nil && state == crypto.Shredded {
+				continue
+			}
+			if !yield(Action{Target: ref, Kind: "key", Do: ShredKey, Seen: string(state), Cost: Cost{Reads: 1, Writes: 1}}, err) || err != nil {
+				return
+			}
 		}
-		state, err := k.sealer.State(ctx, t.Subject)
-		if err == nil && state == crypto.Shredded {
-			return
-		}
-		yield(Action{Target: ref, Kind: "key", Do: ShredKey, Seen: string(state), Cost: Cost{Reads: 1, Writes: 1}}, err)
 	}
 }
 
 func (k *keyring) Do(ctx context.Context, t *Task, a Action) (Result, error) {
 	r := Result{State: ActionDone, Spent: a.Cost}
-	if t.Subject == "" {
-		again, ok := any(k.sealer).(interface {
-			ShredRef(ctx context.Context, ref string) error
-		})
-		if !ok {
-			return r, errors.New("the keys cannot be shredded by reference")
-		}
-		return r, errors.Join(again.ShredRef(ctx, a.Target), t.Spend(ctx, a.Cost))
-	}
-	n, err := k.sealer.ShredSubject(ctx, t.Subject)
+	n, err := k.sealer.ShredRef(ctx, a.Target)
 	if n == 0 {
 		r.State = ActionGone
 	}
@@ -87,6 +78,10 @@ func (k *keyring) Verify(ctx context.Context, t *Task) (Check, error) {
 		return check, err
 	}
 	state, err := k.sealer.State(ctx, t.Subject)
+	if errors.Is(err, crypto.ErrUnknownKey) {
+		check.Note = "there is no key"
+		return check, nil
+	}
 	if err != nil {
 		return check, err
 	}
