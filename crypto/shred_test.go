@@ -60,6 +60,35 @@ func TestShredBeforeTheFirstSeal(t *testing.T) {
 	require.ErrorIs(t, err, crypto.ErrInvalid)
 }
 
+// A list of references is enough to shred again what a restored key table brought back.
+func TestShredByReference(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	s := k.sealer(t, "shop")
+	fields := mustSeal(t, s, field("17850", "email", "1"), field("13047", "email", "2"))
+	ref, err := s.SubjectRef(t.Context(), "17850")
+	require.NoError(t, err)
+	count, err := s.ShredRef(t.Context(), ref)
+	require.NoError(t, err)
+	require.Equal(t, 1, count)
+	state, err := s.StateRef(t.Context(), ref)
+	require.NoError(t, err)
+	require.Equal(t, crypto.Shredded, state)
+	_, err = opened(t, s, fields[0])
+	require.ErrorIs(t, err, insideout.ErrShredded, "at once in this process")
+	_, err = opened(t, s, fields[1])
+	require.NoError(t, err)
+	calls := k.master.calls.Load()
+	count, err = s.ShredRef(t.Context(), ref)
+	require.NoError(t, err)
+	require.Zero(t, count, "again")
+	require.Equal(t, calls, k.master.calls.Load(), "it takes no master key")
+	for _, bad := range []string{"", "17850", ref[1:]} {
+		_, err = s.ShredRef(t.Context(), bad)
+		require.ErrorIs(t, err, crypto.ErrInvalid)
+	}
+}
+
 func TestReadmit(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)
