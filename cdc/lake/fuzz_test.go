@@ -6,8 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -20,14 +18,9 @@ import (
 // lakeOf is a lake with one object.
 func lakeOf(t testing.TB, name string, data []byte) *lake.Lake {
 	t.Helper()
-	dir := t.TempDir()
-	full := filepath.Join(dir, filepath.FromSlash(name))
-	require.NoError(t, os.MkdirAll(filepath.Dir(full), 0o700))
-	require.NoError(t, os.WriteFile(full, data, 0o600))
-	l, err := lake.Open(dir, &lake.Options{ReadOnly: true})
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, l.Close()) })
-	return l
+	m := newMemory()
+	m.objects[name] = data
+	return inMemory(t, m, &lake.Options{ReadOnly: true})
 }
 
 func zip(t testing.TB, parts ...string) []byte {

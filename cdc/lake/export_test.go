@@ -1,0 +1,7 @@
+package lake
+
+// What tests need to be in a writer's way.
+var (
+	Lock   = lock
+	Unlock = unlock
+)
