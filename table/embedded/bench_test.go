@@ -174,3 +174,15 @@ func BenchmarkTransactWrite4(b *testing.B) {
 		}
 	})
 }
+
+// BenchmarkStart measures the time from nothing to the first answer of a table.
+func BenchmarkStart(b *testing.B) {
+	for b.Loop() {
+		db := embedded.New(nil)
+		create(b, db, rows("rows"))
+		put(b, db, "rows", kilobyte("a", "s"))
+		if err := db.Close(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
