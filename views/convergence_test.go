@@ -171,27 +171,36 @@ func TestConvergence(t *testing.T) {
 // TestConvergenceAtAnEndpoint is the same on a DynamoDB endpoint, with a smaller budget.
 func TestConvergenceAtAnEndpoint(t *testing.T) {
 	t.Parallel()
+	for seed := range 12 {
+		client, db := endpoint(t)
+		history := facts(15).Example(seed)
+		d := &disorder{client: client, name: db.Name(), seed: uint64(seed)}
+		d.deliver(t, history, 3)
+		want := reference(history)
+		require.Equal(t, want, view(t, db, client, want), "seed %d", seed)
+		_, err := client.DeleteTable(t.Context(), &dynamodb.DeleteTableInput{TableName: new(db.Name())})
+		require.NoError(t, err)
+	}
+}
+
+var tables atomic.Int64
+
+// endpoint makes a table at the DynamoDB endpoint that the environment names.
+func endpoint(t *testing.T) (*dynamodb.Client, *table.DB) {
+	t.Helper()
 	url := os.Getenv("INSIDEOUT_DYNAMODB_ENDPOINT")
 	if url == "" {
 		t.Skip("set INSIDEOUT_DYNAMODB_ENDPOINT to the URL of a DynamoDB endpoint to run this test on it")
 	}
 	client, _ := local.Clients(url)
-	for seed := range 12 {
-		name := fmt.Sprintf("convergence-%d-%d", time.Now().UnixNano(), seed)
-		in, err := table.Schema(customers, purchases).CreateTableInput(name)
-		require.NoError(t, err)
-		_, err = client.CreateTable(t.Context(), in)
-		require.NoError(t, err)
-		db, err := table.Open(client, name, nil)
-		require.NoError(t, err)
-		history := facts(15).Example(seed)
-		d := &disorder{client: client, name: name, seed: uint64(seed)}
-		d.deliver(t, history, 3)
-		want := reference(history)
-		require.Equal(t, want, view(t, db, client, want), "seed %d", seed)
-		_, err = client.DeleteTable(t.Context(), &dynamodb.DeleteTableInput{TableName: &name})
-		require.NoError(t, err)
-	}
+	name := fmt.Sprintf("views-%d-%d", time.Now().UnixNano(), tables.Add(1))
+	in, err := table.Schema(customers, purchases).CreateTableInput(name)
+	require.NoError(t, err)
+	_, err = client.CreateTable(t.Context(), in)
+	require.NoError(t, err)
+	db, err := table.Open(client, name, nil)
+	require.NoError(t, err)
+	return client, db
 }
 
 // TestConvergenceFindsFaults: with any one part of the algebra switched off, views diverge, and the test above finds it.

@@ -435,3 +435,18 @@ func TestRebuildDoesNotBringBackTheErased(t *testing.T) {
 	_, err = people.Get(t.Context(), db, "erased")
 	require.ErrorIs(t, err, table.ErrNotFound)
 }
+
+// TestRebuildAtAnEndpoint is a rebuild in several passes on a DynamoDB endpoint.
+func TestRebuildAtAnEndpoint(t *testing.T) {
+	t.Parallel()
+	client, db := endpoint(t)
+	done, err := views.Rebuild(t.Context(), newListener(t, db), historyOf(long(60)), &views.RebuildOptions{Memory: 30_000})
+	require.NoError(t, err)
+	require.EqualValues(t, 76, done.Applied)
+	require.Greater(t, done.Passes, 1)
+	got, err := customersOf(t, db)
+	require.NoError(t, err)
+	require.Len(t, got, 16)
+	_, err = client.DeleteTable(t.Context(), &dynamodb.DeleteTableInput{TableName: new(db.Name())})
+	require.NoError(t, err)
+}
