@@ -2,8 +2,11 @@ package eventbridge_test
 
 import (
 	"context"
+	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	sdk "github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
@@ -99,4 +102,28 @@ func TestNewReportsEveryMistake(t *testing.T) {
 	}
 	_, err = eventbridge.New(&fake{}, "bus", &eventbridge.Options{MaxBytes: 1<<20 - 1})
 	require.NoError(t, err)
+}
+
+// TestThousand: what a Lambda batch of 1,000 records publishes takes 100 requests, eight at a time.
+func TestThousand(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{backend: &publishtest.Backend{Answer: func(_ context.Context, _ int, m []publishtest.Message) ([]publishtest.Answer, error) {
+			time.Sleep(20 * time.Millisecond)
+			return make([]publishtest.Answer, len(m)), nil
+		}}}
+		p, err := eventbridge.New(f, "bus", nil)
+		require.NoError(t, err)
+		var events []insideout.Event
+		for n := range 1000 {
+			e := insideout.Event{ID: strconv.Itoa(n), Type: "thing-created"}
+			require.NoError(t, e.SetBody("thing", strings.Repeat("x", 1000)))
+			events = append(events, e)
+		}
+		begun := time.Now()
+		require.NoError(t, p.Publish(t.Context(), events))
+		require.Len(t, f.backend.Calls(), 100)
+		require.Equal(t, 8, f.backend.InFlight())
+		require.Equal(t, 13*20*time.Millisecond, time.Since(begun))
+	})
 }

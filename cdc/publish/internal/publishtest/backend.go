@@ -90,6 +90,13 @@ func (b *Backend) Calls() [][]Message {
 	return b.calls
 }
 
+// InFlight is the most requests that were under way at a time.
+func (b *Backend) InFlight() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.mostAtOne
+}
+
 func idOf(m Message) string { return eventOf(m).ID }
 
 func eventOf(m Message) insideout.Event {

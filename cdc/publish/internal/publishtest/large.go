@@ -46,7 +46,7 @@ func notJSON(t *testing.T, h Harness) {
 func claimChecks(t *testing.T, h Harness) {
 	b, vault := &Backend{}, &Vault{}
 	list := []insideout.Event{event("a", "k", 10), event("large", "k", h.Entry), event("a/../b", "k", h.Entry)}
-	p := h.New(t, b, Options{ClaimChecks: vault})
+	p := h.New(t, b, Options{ClaimChecks: vault, CompressAbove: -1})
 	for range 2 {
 		require.NoError(t, p.Publish(t.Context(), list))
 	}
@@ -87,7 +87,7 @@ func claimsFail(t *testing.T, h Harness) {
 		return nil
 	}}
 	b := &Backend{}
-	p := h.New(t, b, Options{ClaimChecks: vault, InFlight: 1})
+	p := h.New(t, b, Options{ClaimChecks: vault, InFlight: 1, CompressAbove: -1})
 	require.NoError(t, p.Publish(t.Context(), []insideout.Event{event("large", "k", h.Entry)}), "a throttle passes")
 
 	vault.Err = func(string) error { return errors.New("disk full") }
