@@ -16,7 +16,7 @@ import (
 )
 
 // Folder is a [Store] in a folder of this machine. What writes to it takes turns, across processes, by a lock file in the folder; a
-// file is replaced by renaming a new one to its name.
+// file is replaced by renaming a new one to its name, which Windows refuses while somebody reads the file.
 type Folder struct{ dir string }
 
 const (
@@ -205,22 +205,16 @@ func (f *Folder) version(name string) (string, time.Time, error) {
 	return fileObject(name, info).Version, info.ModTime(), nil
 }
 
-// Delete removes a file.
-func (f *Folder) Delete(ctx context.Context, name string) error {
-	release, err := f.turn(ctx)
+// Delete removes a file. It takes no turn: whoever rewrites an object may remove what its events refer to meanwhile.
+func (f *Folder) Delete(_ context.Context, name string) error {
+	err := os.Remove(f.path(name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
 	if err != nil {
-		return err
+		return fmt.Errorf("lake: %w", err)
 	}
-	err = os.Remove(f.path(name))
-	switch {
-	case err == nil:
-		err = f.syncFolders(name, false)
-	case errors.Is(err, fs.ErrNotExist):
-		err = nil
-	default:
-		err = fmt.Errorf("lake: %w", err)
-	}
-	return errors.Join(err, release())
+	return f.syncFolders(name, false)
 }
 
 // turn waits until nobody else writes to the folder, in this process or another one.

@@ -41,7 +41,7 @@ type Rewritten struct {
 // Rewrite hands every event of the query to edit, and writes the objects in which something is to change anew: without the events
 // that are dropped, with others in the place of those that are replaced, and else as they were, byte by byte. It is for erasing
 // what an event says in plain. edit gets a copy of the event that it may change; it must leave ID, Timestamp, Type and
-// PartitionKey as they are, and must give the same answer for the same event.
+// PartitionKey as they are, must give the same answer for the same event, and must not write to the lake, but for [Lake.Discard].
 //
 // Each object is replaced whole, on the condition that nobody has changed it meanwhile; else it is looked at again. Readers see it as
 // it was or as it will be. The index follows. In a folder, the one writer may be at work. Calling again goes on where a call has
