@@ -69,7 +69,7 @@ func decodeRecord(r events.DynamoDBEventRecord) delivery {
 // kindOf tells what happened to a row, nothing if it is a tombstone to which more happened.
 func kindOf(r events.DynamoDBEventRecord, now, before table.Meta) string {
 	switch {
-	case now.Deleted && (before.Deleted || r.EventName == opRemove):
+	case now.Deleted && before.Deleted:
 		return ""
 	case r.EventName == opRemove && isExpiry(r, now):
 		return "expired"

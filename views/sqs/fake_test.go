@@ -29,6 +29,7 @@ type queue struct {
 	refuse   func(op string) *bool // for one entry of a batch: whether the sender is to blame
 	asked    []*sqs.ReceiveMessageInput
 	deleted  int
+	order    map[string][]string // the bodies of each group as they were deleted
 }
 
 type message struct {
@@ -125,6 +126,10 @@ func (q *queue) settle(op, id, handle string, visible time.Time) (failed []types
 	m := q.messages[i]
 	m.visible = visible
 	if visible.Equal(forever) {
+		if q.order == nil {
+			q.order = map[string][]string{}
+		}
+		q.order[m.group] = append(q.order[m.group], m.body)
 		m.group = "gone"
 		q.deleted++
 	}

@@ -36,13 +36,12 @@ func (q *queue) settle(ctx context.Context, done, again []types.Message) {
 		})
 	}
 	if len(again) > 0 {
-		pauses := q.pauses(again)
 		q.answer(ctx, "ChangeMessageVisibilityBatch", len(again), func(which []int) ([]types.BatchResultErrorEntry, error) {
 			in := &sqs.ChangeMessageVisibilityBatchInput{QueueUrl: &q.url}
 			for _, i := range which {
 				id := strconv.Itoa(i)
 				in.Entries = append(in.Entries, types.ChangeMessageVisibilityBatchRequestEntry{
-					Id: &id, ReceiptHandle: again[i].ReceiptHandle, VisibilityTimeout: seconds(pauses[i]),
+					Id: &id, ReceiptHandle: again[i].ReceiptHandle, VisibilityTimeout: seconds(q.pause(again[i])),
 				})
 			}
 			out, err := q.client.ChangeMessageVisibilityBatch(ctx, in)
@@ -81,29 +80,16 @@ func (q *queue) answer(ctx context.Context, what string, n int, call func(which 
 	}
 }
 
-// pauses tells for each message after how long it comes again. Of a group of a FIFO queue it is the pause of the first one,
-// since none comes before that.
-func (q *queue) pauses(messages []types.Message) []time.Duration {
-	pauses := make([]time.Duration, len(messages))
-	groups := map[string]time.Duration{}
-	for i, m := range messages {
-		received, _ := strconv.Atoi(m.Attributes["ApproximateReceiveCount"])
-		pause := q.opts.Pause
-		for range received - 1 {
-			if pause *= 2; pause >= q.opts.MaxPause {
-				pause = q.opts.MaxPause
-				break
-			}
+// pause tells after how long a message comes again. Those behind it in a group of a FIFO queue wait for it, whatever theirs is.
+func (q *queue) pause(m types.Message) time.Duration {
+	received, _ := strconv.Atoi(m.Attributes["ApproximateReceiveCount"])
+	pause := q.opts.Pause
+	for range received - 1 {
+		if pause *= 2; pause >= q.opts.MaxPause {
+			return q.opts.MaxPause
 		}
-		if group, ok := m.Attributes["MessageGroupId"]; ok {
-			if _, known := groups[group]; !known {
-				groups[group] = pause
-			}
-			pause = groups[group]
-		}
-		pauses[i] = pause
 	}
-	return pauses
+	return pause
 }
 
 // record is a message as Lambda delivers it.
