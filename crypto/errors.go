@@ -13,7 +13,8 @@ import (
 var (
 	// ErrAuthentication: the ciphertext was not made here: changed, moved, cut off, of another key, tenant or algorithm.
 	ErrAuthentication = errors.New("the sealed value does not belong here, or was changed")
-	// ErrUnknownKey: the subject, or the namespace, has no key of that id. Of a ciphertext it comes with ErrAuthentication.
+	// ErrUnknownKey: the subject, or the namespace, has no key of that id. Of a ciphertext it comes with ErrAuthentication. Where the key table is a
+	// replica, the key may still be on its way.
 	ErrUnknownKey = errors.New("there is no such key")
 	// ErrKeyService: the master key or the key table cannot be reached or does not permit the call. The cause is wrapped.
 	ErrKeyService = errors.New("the key service failed")

@@ -24,6 +24,9 @@ type Client interface {
 
 // KeyTableSchema is the table that New expects: pk and sk, on demand, protected against deletion. It needs no stream. Give it rights and a backup
 // window of its own: a backup holds the keys that were shredded since, and opens for whoever has the master key.
+//
+// Replicas in other regions may read, but one region writes (or the table is one of strong consistency across regions): two regions that make
+// a subject's first key at the same time would lose one of the two.
 func KeyTableSchema(name string) *dynamodb.CreateTableInput {
 	return &dynamodb.CreateTableInput{
 		TableName:                 &name,

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/insideout-go/insideout/crypto"
+	"github.com/insideout-go/insideout/crypto/cryptotest"
 )
 
 func TestLocalKey(t *testing.T) {
@@ -54,6 +55,11 @@ func TestLocalKey(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 	require.Equal(t, "crypto.LocalKey(2)", fmt.Sprintf("%+v", replaced))
 	require.NotContains(t, fmt.Sprintf("%#v %s %x %d", old, old, old, old), "1, 1")
+}
+
+func TestLocalKeyConforms(t *testing.T) {
+	t.Parallel()
+	cryptotest.Wrapper(t, localKey(t, "a"), localKey(t, "b"))
 }
 
 func TestReadLocalKey(t *testing.T) {
