@@ -125,14 +125,6 @@ func (b *builder) value(av types.AttributeValue) string {
 	}
 }
 
-func (b *builder) path(h *handle) string {
-	path := make([]string, len(h.attrs))
-	for i, attr := range h.attrs {
-		path[i] = b.name(attr)
-	}
-	return strings.Join(path, ".")
-}
-
 // all joins conditions with AND.
 func (b *builder) all(conds []Cond) (string, error) { return b.join(conds, " AND ") }
 

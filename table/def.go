@@ -145,6 +145,7 @@ func (d *definition) compile(probe reflect.Value) {
 	d.faults = append(d.faults, c.faults...)
 	p := prober{c: c, handles: d.handles}
 	p.walk(probe, d.all, handle{stored: -1})
+	d.lists = p.lists
 }
 
 // run calls the definition function. A nil pointer that it follows is a mistake like any other.

@@ -33,6 +33,7 @@ type model struct {
 	goType     reflect.Type
 	handles    map[any]*handle
 
+	lists    []*list // of the probe
 	all      []field // every field of the struct that is stored, in the order of the source
 	id       keyParts
 	owner    keyParts // nil for a node

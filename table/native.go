@@ -72,7 +72,7 @@ func (d *definition) nativeParts(what string, part KeyPart) []*keyed {
 			continue
 		}
 		_, ok := scalarOf(h.field.typ)
-		tg, _ := parseTag(d.goType.FieldByIndex(d.all[h.stored].index))
+		tg := tag{flags: h.field.flags}
 		switch {
 		case len(h.attrs) > 1:
 			d.fault(h.goPath, what+": the field is nested", "a native key is made of attributes of the row")

@@ -12,7 +12,8 @@ type handle struct {
 	goPath string
 	index  []int // from the model's struct, through nested structs and pointers
 	place  place
-	stored int // the number of the stored field that holds it, or -1
+	stored int  // the number of the stored field that holds it, or -1
+	inList bool // it is an element of a list, or within one
 }
 
 // place says where a field lives in its row.
@@ -48,6 +49,7 @@ func (h *handle) settable(rv reflect.Value) reflect.Value {
 type prober struct {
 	c       *compiler
 	handles map[any]*handle
+	lists   []*list
 }
 
 func (p *prober) walk(rv reflect.Value, list []field, outer handle) {
@@ -66,6 +68,7 @@ func (p *prober) walk(rv reflect.Value, list []field, outer handle) {
 		}
 		p.handles[v.Addr().Interface()] = h
 		p.nested(v, *h)
+		p.list(v, h)
 	}
 }
 
@@ -96,6 +99,9 @@ func (p *prober) nested(v reflect.Value, outer handle) {
 // find resolves a pointer into the probe of a model.
 func (m *model) find(field any) (*handle, error) {
 	if h, ok := m.handles[pointerOf(field)]; ok {
+		return h, nil
+	}
+	if h, ok := m.element(field); ok {
 		return h, nil
 	}
 	return nil, invalid("%T does not point to a field of %s: take it from F of the model, as in &f.%s with f := model.F",

@@ -102,7 +102,6 @@ func (e *entity[T]) GetMeta(ctx context.Context, db *DB, id ID, opts ...ReadOpti
 	return v, meta, nil
 }
 
-
 // read is one row of the model.
 func (m *model) read(ctx context.Context, db *DB, key RowKey, opts []ReadOption) (Item, error) {
 	r, err := readingOf(opts, "Eventual", "WithDeleted")

@@ -22,12 +22,7 @@ func (c *compiler) sliceCodec(t reflect.Type, tg tag) (codec, error) {
 	case elem.Kind() == reflect.Slice, elem.Kind() == reflect.Map, elem.Kind() == reflect.Array:
 		return checkedGuregu(t, tg)
 	}
-	// A list keeps the places of its elements: empty ones are written, unless the tag says otherwise.
-	inner := tag{name: tg.name, flags: tg.flags &^ (flagSet | flagUnixTime)}
-	if tg.flags&flagOmitEmptyElem == 0 {
-		inner.flags |= flagAllowEmpty | flagNull
-	}
-	inner.options = inner.flags.options()
+	inner := tg.element()
 	ec, err := c.codec(elem, inner)
 	if err != nil {
 		return codec{}, err
@@ -36,6 +31,16 @@ func (c *compiler) sliceCodec(t reflect.Type, tg tag) (codec, error) {
 		return codec{encodeIn: encodeAll(encodeStrings, tg.flags), decode: decodeStrings(decodeSlice(ec))}, nil
 	}
 	return codec{encodeIn: encodeList(ec, tg.flags), decode: decodeSlice(ec)}, nil
+}
+
+// element is the tag of a list's elements. A list keeps the places of its elements: empty ones are written, unless the tag says otherwise.
+func (t tag) element() tag {
+	inner := tag{name: t.name, flags: t.flags &^ (flagSet | flagUnixTime)}
+	if t.flags&flagOmitEmptyElem == 0 {
+		inner.flags |= flagAllowEmpty | flagNull
+	}
+	inner.options = inner.flags.options()
+	return inner
 }
 
 // options writes flags as a tag does, with a leading comma.

@@ -179,7 +179,7 @@ func (r *row) wanted() ([]RowKey, error) {
 func (r *row) apply(rv reflect.Value) {
 	for _, a := range r.assigned {
 		h, err := r.find(a.field)
-		if err != nil || a.op == editSetIfAbsent && attributeAt(r.guarding.current, h.attrs) != nil || a.op > editRemove {
+		if err != nil || h.inList || a.op == editSetIfAbsent && attributeAt(r.guarding.current, h.attrs) != nil || a.op > editRemove {
 			continue
 		}
 		if v := reflect.ValueOf(a.value); v.IsValid() {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -93,13 +94,17 @@ func (e edit) write(b *builder, c *clauses) {
 		c.set = append(c.set, name+" = list_append(if_not_exists("+name+", "+empty+"), "+b.value(e.value)+")")
 	case e.op == editRemoveFromSet:
 		c.del = append(c.del, name+" "+b.value(e.value))
+	case e.op == editAdd && len(e.handle.attrs) > 1: // ADD is for whole attributes
+		zero := b.value(number(0))
+		c.set = append(c.set, name+" = if_not_exists("+name+", "+zero+") + "+b.value(e.value))
 	default: // Add and AddToSet
 		c.add = append(c.add, name+" "+b.value(e.value))
 	}
 }
 
 // Update changes some fields of a row, as a command, and leaves the others: ErrNotFound if there is no row, or it is deleted or expired. A field
-// of a nested struct (&f.Address.City) needs the outer attribute to be there. The keys of an index follow if the update gives every field that
+// of a nested struct (&f.Address.City) needs the outer attribute to be there. The first 100 elements of a list can be named, and their fields
+// (&f.Stops[2], &f.Lines[0].SKU): to set one behind the end appends it, and to remove one moves those behind it. The keys of an index follow if the update gives every field that
 // they are made of; otherwise the update is refused, since the others are not known without a read.
 //
 // An update with Add or Append is not repeated where the answer to the first request was lost: that is an error, and whether
@@ -155,7 +160,7 @@ func (r *row) edit(assignments []assignment) error {
 		return err
 	}
 	for _, a := range assignments {
-		if h, _ := r.find(a.field); a.op == editSet || a.op == editRemove {
+		if h, _ := r.find(a.field); !h.inList && (a.op == editSet || a.op == editRemove) {
 			if v := reflect.ValueOf(a.value); v.IsValid() {
 				h.settable(sample).Set(v)
 			}
@@ -203,12 +208,16 @@ func (r *row) compile(a assignment) (edit, error) {
 func (e edit) checked() (edit, error) {
 	_, list := e.value.(*types.AttributeValueMemberL)
 	switch {
+	case e.op == editSet && e.value == nil && e.handle.inList && strings.HasPrefix(e.handle.attrs[len(e.handle.attrs)-1], indexMark):
+		return e, invalid("field %s: an empty element is left out of the list: Remove it", e.handle.goPath)
 	case e.op == editSet && e.value == nil:
 		e.op = editRemove
 	case e.value == nil:
 		return e, invalid("field %s: an empty value is stored as no attribute", e.handle.goPath)
 	case e.op == editAppend && !list:
 		return e, invalid("field %s is not a list: use AddToSet", e.handle.goPath)
+	case (e.op == editAddToSet || e.op == editRemoveFromSet) && len(e.handle.attrs) > 1:
+		return e, invalid("field %s is nested, and DynamoDB changes sets that are attributes of their own: Set the whole", e.handle.goPath)
 	case (e.op == editAddToSet || e.op == editRemoveFromSet) && list:
 		return e, invalid("field %s is not a set: tag it with the option set, or use Append", e.handle.goPath)
 	}
