@@ -3,7 +3,10 @@
 //
 // Start with [New] and [Publish]. A [Trigger] has rules; [Publish] makes an event of every change of a model's rows,
 // [PublishAggregate] one of every aggregate that a batch of records has changed. In a Lambda function on the table's
-// stream, its handler is [Trigger.HandleDynamoDB]; everywhere else [Tail] follows the stream.
+// stream, its handler is [Trigger.HandleDynamoDB]; everywhere else [Tail] follows the stream, in one process or in
+// several that share its shards. Where events go to is a [Publisher]: the packages below publish have one for EventBridge,
+// Kinesis, SNS and SQS each, package lake keeps events, the bus of package views takes them in process, and [FanOut]
+// hands them to several. [Diff] and [Change.Fields] tell what a change did to an entity.
 //
 // # What is published
 //
@@ -11,9 +14,11 @@
 //
 //   - rows that a listener wrote, which are latched: their facts are another service's;
 //   - rows that another region wrote (see [Options]), and the records that global tables add;
-//   - rows that no rule is for;
+//   - rows that no rule is for, and the library's own: guards of unique values, checkpoints;
 //   - rows whose time to live is over, unless Options.Expired says so;
 //   - tombstones: a soft delete is published once, neither later changes of the tombstone nor its removal are.
+//
+// A row that turns into one of another model, by its discriminator, is deleted for its own and created for the other.
 //
 // A row that is removed from the table without a tombstone has its event ordered right after its last update: one
 // millisecond behind it, and not at the time of the record, which is rounded down to the second.
@@ -26,6 +31,17 @@
 // their records; one that fails is published again behind those that did not. Nothing is lost: a record is published,
 // or has nothing to say, or is reported as failed, or, if it cannot be mapped, becomes a fault event that carries it. A
 // record that cannot be mapped never holds up those behind it.
+//
+// # What cannot be published
+//
+// A record that cannot be mapped, and an event that its destination will never take ([ErrRejected]), become fault events with
+// the record in them, so that it can be resubmitted. An event that is too large travels as a claim check where the publisher has
+// [ClaimChecks]; where it has none, it is refused, and its fault has the record compressed, or, if that is too large as well,
+// without the images of the row: what it says is where to look, and the shard goes on. What fails for another reason is tried
+// again: by the publisher for as long as its context lasts, then by Lambda or Tail, from the first record that is concerned.
+//
+// Streams must carry NEW_AND_OLD_IMAGES. With new images alone, changes tell nothing of what was before, and rows that are
+// removed without a tombstone are faults; with keys alone every record is.
 //
 // # Compatibility
 //
