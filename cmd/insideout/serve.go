@@ -83,7 +83,7 @@ func serve(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return refuse(stderr, name, err)
 	}
 	collectLess()
-	forgetStart()
+	go forgetStart()
 	announce(stdout, endpoint(listener.Addr()), s)
 	err = errors.Join(handle(ctx, listener, db, logger), db.Close())
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -46,6 +47,23 @@ func (db noLimit) GetRecords(ctx context.Context, in *dynamodbstreams.GetRecords
 	return db.DB.GetRecords(ctx, &dynamodbstreams.GetRecordsInput{ShardIterator: in.ShardIterator}, opts...)
 }
 
+// stale answers every second read with what it read before.
+type stale struct {
+	*embedded.DB
+	last *sync.Map
+}
+
+func (db stale) GetItem(ctx context.Context, in *dynamodb.GetItemInput, opts ...options) (*dynamodb.GetItemOutput, error) {
+	out, err := db.DB.GetItem(ctx, in, opts...)
+	if pk, ok := in.Key["pk"].(*types.AttributeValueMemberS); err == nil && ok && strings.HasPrefix(pk.Value, "item") {
+		if before, ok := db.last.LoadAndDelete(pk.Value); ok {
+			return before.(*dynamodb.GetItemOutput), nil
+		}
+		db.last.Store(pk.Value, out)
+	}
+	return out, err
+}
+
 // TestFindsFaults runs the suite on endpoints that have one fault each. Exactly
 // the cases about it have to fail, which Differs checks.
 func TestFindsFaults(t *testing.T) {
@@ -60,7 +78,15 @@ func TestFindsFaults(t *testing.T) {
 		},
 		"old items": {
 			func(db *embedded.DB) tabletest.Endpoint { return tabletest.Endpoint{DynamoDB: noOld{db}, Streams: db} },
-			[]string{"conditions/a_failed_one_returns_the_item_on_request"},
+			[]string{
+				"conditions/a_failed_one_returns_the_item_on_request", "consistency/operations_on_one_item_are_linearizable",
+			},
+		},
+		"reads of the past": {
+			func(db *embedded.DB) tabletest.Endpoint {
+				return tabletest.Endpoint{DynamoDB: stale{db, &sync.Map{}}, Streams: db}
+			},
+			[]string{"consistency/operations_on_one_item_are_linearizable"},
 		},
 		"limits of streams": {
 			func(db *embedded.DB) tabletest.Endpoint {
