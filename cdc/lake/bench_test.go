@@ -50,6 +50,12 @@ func kilobytes(n int) []insideout.Event {
 	return events
 }
 
+// perEvent reports how many events went through, and what each cost the processors.
+func perEvent(b *testing.B, events int, before time.Duration) {
+	b.ReportMetric(float64(events)/b.Elapsed().Seconds(), "events/s")
+	b.ReportMetric(float64((cpuTime()-before).Nanoseconds())/1000/float64(events), "cpu-µs/event")
+}
+
 func BenchmarkPublish(b *testing.B) {
 	for _, size := range []int{100, 1000, 10_000} {
 		b.Run(fmt.Sprint(size), func(b *testing.B) {
@@ -58,10 +64,11 @@ func BenchmarkPublish(b *testing.B) {
 			defer l.Close()
 			batch := kilobytes(size)
 			b.ReportAllocs()
+			before := cpuTime()
 			for b.Loop() {
 				require.NoError(b, l.Publish(b.Context(), batch))
 			}
-			b.ReportMetric(float64(b.N*size)/b.Elapsed().Seconds(), "events/s")
+			perEvent(b, b.N*size, before)
 		})
 	}
 }
@@ -92,12 +99,13 @@ func BenchmarkEvents(b *testing.B) {
 	} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
+			before := cpuTime()
 			for b.Loop() {
 				for _, err := range l.Events(b.Context(), q) {
 					require.NoError(b, err)
 				}
 			}
-			b.ReportMetric(float64(b.N*n)/b.Elapsed().Seconds(), "events/s")
+			perEvent(b, b.N*n, before)
 		})
 	}
 }
