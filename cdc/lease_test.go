@@ -313,6 +313,32 @@ func TestUnsharedOverlap(t *testing.T) {
 	})
 }
 
+// tardy is Checkpoints of which each Load takes its time to come back.
+type tardy struct{ cdc.Checkpoints }
+
+func (l tardy) Load(ctx context.Context, s []cdc.Shard) ([]cdc.Checkpoint, error) {
+	list, err := l.Checkpoints.Load(ctx, s)
+	time.Sleep(time.Second)
+	return list, err
+}
+
+// TestOldNews: checkpoints that were read before a shard was read to its end do not have it read again.
+func TestOldNews(t *testing.T) {
+	t.Parallel()
+	for _, length := range []time.Duration{0, lease} {
+		synctest.Test(t, func(t *testing.T) {
+			out := &sink{fail: func(int, []insideout.Event) error { time.Sleep(500 * time.Millisecond); return nil }}
+			f := &fakeStreams{shards: []*fakeShard{{id: "a", records: records(1, 2), closed: true}, {id: "b", parent: "a", records: records(3)}, {id: "c"}}}
+			done := make(chan struct{})
+			go func() { time.Sleep(10 * lease); close(done) }()
+			require.NoError(t, cdc.Tail(t.Context(), f, "things", newTrigger(t, out, thingEvent), &cdc.TailOptions{
+				Checkpoints: tardy{&memory{}}, Lease: length, Limit: 1, Drain: done, Discover: 300 * time.Millisecond,
+			}))
+			require.Equal(t, "1 2 3", ids(out.all()))
+		})
+	}
+}
+
 // TestLeaseOptions: what cannot work is refused.
 func TestLeaseOptions(t *testing.T) {
 	t.Parallel()
