@@ -3,7 +3,9 @@
 //
 // Start with [New] and [Upsert]. A [Listener] has rules: [Upsert] makes a row of an event, [Remove] deletes one,
 // [Rollup] keeps the totals of the rows that belong to one owner. In a Lambda function its handlers are
-// [Listener.HandleSQS], [Listener.HandleKinesis] and [Listener.HandleEventBridge]; in process, a [Bus] feeds it.
+// [Listener.HandleSQS], [Listener.HandleKinesis], [Listener.HandleEventBridge], [Listener.HandleSNS] and
+// [Listener.HandleDynamoDB]; outside of Lambda, [Serve] runs it on the sources of packages sqs and kinesis below this one; in
+// process, a [Bus] feeds it. What it does, [Options].OnBatch tells; packages otel and emf make metrics of that.
 //
 // # Concepts
 //
