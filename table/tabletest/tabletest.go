@@ -119,7 +119,7 @@ func rules() []rule {
 	for _, group := range [][]rule{
 		tableRules(), indexTableRules(), itemRules(), keyRules(), numberRules(), conditionRules(), conditionFaultRules(),
 		updateRules(), updateFaultRules(), returnValueRules(), queryRules(), pageRules(), scanRules(), projectionRules(), indexRules(), multiKeyRules(),
-		batchRules(), transactionRules(), streamRules(), shardRules(), errorRules(), ttlRules(), tagRules(), linearRules(), capacityRules(), legacyRules(),
+		batchRules(), transactionRules(), streamRules(), shardRules(), errorRules(), ttlRules(), tagRules(), linearRules(), sizeRules(), capacityRules(), legacyRules(),
 	} {
 		all = append(all, group...)
 	}

@@ -2,7 +2,6 @@ package disk_test
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"regexp"
 	"runtime"
@@ -50,9 +49,9 @@ func resident() float64 {
 	return n / 1024
 }
 
-// BenchmarkGrowth measures reads and writes of a folder with so many items of
-// 1 KB: INSIDEOUT_BENCH_ROWS, a list such as "20000 1000000 2000000", which take
-// a gigabyte of disk for each million. The MB of memory are those of the whole process after the load.
+// BenchmarkGrowth measures reads and writes in memory and in a folder with so
+// many items of 1 KB: INSIDEOUT_BENCH_ROWS, a list such as "20000 2000000", which takes a gigabyte for each million. The
+// MB are those of the whole process after the load.
 func BenchmarkGrowth(b *testing.B) {
 	sizes := os.Getenv("INSIDEOUT_BENCH_ROWS")
 	if sizes == "" {
@@ -61,26 +60,33 @@ func BenchmarkGrowth(b *testing.B) {
 	for size := range strings.FieldsSeq(sizes) {
 		rows, err := strconv.Atoi(size)
 		require.NoError(b, err)
-		db, err := disk.Open(b.TempDir(), &embedded.Options{NoSync: true}) // the disk's flushes are not what grows
-		require.NoError(b, err)
-		create(b, db, false)
-		load(b, db, rows)
-		time.Sleep(time.Duration(rows) * 15 * time.Microsecond) // the folder is put in order meanwhile
-		runtime.GC()
-		loaded := resident()
-		next := func(i int) int { return int(uint32(i)*2654435761) % rows }
-		b.Run(fmt.Sprint("GetItem/", rows), func(b *testing.B) {
-			for i := 0; b.Loop(); i++ {
-				require.Len(b, get(b, db, strconv.Itoa(next(i))), 3)
-			}
-			b.ReportMetric(loaded, "MB")
+		b.Run("memory/"+size, func(b *testing.B) { grow(b, embedded.New(nil), rows) })
+		b.Run("folder/"+size, func(b *testing.B) {
+			db, err := disk.Open(b.TempDir(), &embedded.Options{NoSync: true}) // the disk's flushes are not what grows
+			require.NoError(b, err)
+			grow(b, db, rows)
 		})
-		b.Run(fmt.Sprint("PutItem/", rows), func(b *testing.B) {
-			for i := 0; b.Loop(); i++ {
-				require.NoError(b, put(db, kilobyte(next(i))))
-			}
-			b.ReportMetric(resident(), "MB")
-		})
-		require.NoError(b, db.Close())
 	}
+}
+
+func grow(b *testing.B, db *embedded.DB, rows int) {
+	create(b, db, false)
+	load(b, db, rows)
+	time.Sleep(time.Duration(rows) * 15 * time.Microsecond) // a folder is put in order meanwhile
+	runtime.GC()
+	loaded := resident()
+	next := func(i int) int { return int(uint32(i)*2654435761) % rows }
+	b.Run("GetItem", func(b *testing.B) {
+		for i := 0; b.Loop(); i++ {
+			require.Len(b, get(b, db, strconv.Itoa(next(i))), 3)
+		}
+		b.ReportMetric(loaded, "MB")
+	})
+	b.Run("PutItem", func(b *testing.B) {
+		for i := 0; b.Loop(); i++ {
+			require.NoError(b, put(db, kilobyte(next(i))))
+		}
+		b.ReportMetric(resident(), "MB")
+	})
+	require.NoError(b, db.Close())
 }
