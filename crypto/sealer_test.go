@@ -129,17 +129,18 @@ func TestEverySwapIsRefused(t *testing.T) {
 	}
 }
 
-// Texts that join to the same bytes are not the same origin.
+// Texts that join to the same bytes are not the same origin: two ways to cut one text into the parts of an origin.
 func TestOriginsDoNotRunTogether(t *testing.T) {
 	t.Parallel()
 	s := newKit(t).sealer(t, "shop")
-	text := rapid.StringMatching(`[ab|#]{0,2}`)
-	some := rapid.StringMatching(`[ab|#]{1,2}`)
-	origins := rapid.Custom(func(t *rapid.T) insideout.Origin {
-		return insideout.Origin{Subject: text.Draw(t, "s"), Model: some.Draw(t, "m"), ID: some.Draw(t, "i"), Field: some.Draw(t, "f"), Class: some.Draw(t, "c")}
-	})
 	rapid.Check(t, func(t *rapid.T) {
-		from, to := origins.Draw(t, "from"), origins.Draw(t, "to")
+		whole := rapid.StringMatching(`[ab|#\x00]{4,8}`).Draw(t, "text")
+		cut := func(label string) insideout.Origin {
+			at := rapid.SliceOfNDistinct(rapid.IntRange(1, len(whole)-1), 3, 3, rapid.ID).Draw(t, label)
+			slices.Sort(at)
+			return insideout.Origin{Subject: "s", Model: whole[:at[0]], ID: whole[at[0]:at[1]], Field: whole[at[1]:at[2]], Class: whole[at[2]:]}
+		}
+		from, to := cut("from"), cut("to")
 		f := mustSeal(t, s, insideout.SealedField{Origin: from, Plaintext: []byte("1")})[0]
 		f.Origin = to
 		_, err := opened(t, s, f)
