@@ -35,11 +35,13 @@ func TestRotateRewrapRetire(t *testing.T) {
 		require.NoError(t, err)
 		require.EqualValues(t, 2, current)
 		require.ErrorIs(t, s.RetireEpoch(t.Context(), 2), crypto.ErrInUse)
-		require.ErrorIs(t, s.RetireEpoch(t.Context(), 1), crypto.ErrInUse, "others may still use it")
+		err = s.RetireEpoch(t.Context(), 1)
+		require.ErrorIs(t, err, crypto.ErrInUse)
+		require.ErrorContains(t, err, "other processes may still wrap keys by epoch 1 until")
 		require.ErrorIs(t, s.RetireEpoch(t.Context(), 9), crypto.ErrUnknownKey)
 		late := mustSeal(t, other, field("late", "email", "late"))[0] // by an epoch that it has cached
 		time.Sleep(2 * 5 * time.Minute)
-		require.ErrorIs(t, s.RetireEpoch(t.Context(), 1), crypto.ErrInUse, "it still wraps keys")
+		require.ErrorContains(t, s.RetireEpoch(t.Context(), 1), "epoch 1 still wraps keys of subjects; run Rewrap")
 
 		before := k.master.calls.Load()
 		progress := rewrapInPieces(t, s)
