@@ -25,6 +25,15 @@
 //
 // The format is written down in docs/sealing-format.md, with a compatibility promise, and pinned by golden vectors.
 //
+// # Operations
+//
+//   - A subject is erased: ShredSubject, tell other processes by an event (they call Evict), delete blind indexes. Backups of the key table hold the keys for
+//     as long as they exist: keep their window short. After one is restored, shred again by the list of references (ShredRef).
+//   - A master key is replaced, or an epoch key may be known to others: RotateEpoch, wait MasterTTL, Rewrap, wait as long again, RetireEpoch. No data is touched.
+//   - A subject's key may be known to others: RotateSubject, then Reseal of the models' rows. Events in a lake keep their old key until the subject
+//     is shredded.
+//   - The key table is lost: everything is lost. Its backups are the data's.
+//
 // # What it does not do
 //
 // An older ciphertext of the same field can be put back in its place, by whoever can write the row. The length of a value
