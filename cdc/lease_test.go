@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -179,14 +180,13 @@ func TestDeath(t *testing.T) {
 func TestZombie(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var log []string
+		var late atomic.Value
 		out := &sink{}
-		var stall time.Duration
+		var stall atomic.Int64
 		slow := publisherFunc(func(ctx context.Context, events []insideout.Event) error {
-			if d := stall; d > 0 {
-				stall = 0
+			if d := time.Duration(stall.Swap(0)); d > 0 {
 				time.Sleep(d) // whatever the context says
-				log = append(log, fmt.Sprint("late ", ids(events), " ", ctx.Err() != nil))
+				late.Store(fmt.Sprint(ids(events), " ", ctx.Err() != nil))
 			}
 			return out.Publish(ctx, events)
 		})
@@ -197,7 +197,7 @@ func TestZombie(t *testing.T) {
 		}
 		leaveA, _ := c.start("a")
 		time.Sleep(time.Second)
-		stall = 5 * lease
+		stall.Store(int64(5 * lease))
 		c.streams.put("s", 2, 3)
 		time.Sleep(time.Second)
 		leaveB, _ := c.start("b")
@@ -207,7 +207,7 @@ func TestZombie(t *testing.T) {
 		require.Equal(t, "1 2 3 4", ids(out.all()))
 		before := c.checkpoints.last("s")
 		time.Sleep(4 * lease)
-		require.Equal(t, []string{"late 2 3 true"}, log)
+		require.Equal(t, "2 3 true", late.Load())
 		require.Equal(t, "1 2 3 4 2 3", ids(out.all()), "what was under way came twice")
 		after := c.checkpoints.last("s")
 		require.Equal(t, before.Sequence, after.Sequence)
