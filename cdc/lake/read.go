@@ -20,7 +20,8 @@ const (
 // Events reads the events of the query: hour by hour, regions of the same hour by name, the objects of an hour by name, and
 // within that in the order in which they were published, which need not be the order of their timestamps.
 //
-// It reads ahead, on all processors, but holds no more than a few MiB of events and what [Options.FileBytes] allows an object. For
+// It reads ahead, on all processors, but holds no more than some tens of MiB of events, and of a store that is not a folder what
+// [Options.FileBytes] allows an object. For
 // a query by types or partition keys it skips the objects that have none according to the index, and adds to the index what is
 // missing in it, unless the lake is read-only. An event that is being written meanwhile may or may not be seen; an object that
 // is being rewritten is seen as it was or as it will be.
@@ -193,7 +194,7 @@ func (r *reading) plan(ctx context.Context) {
 		hj := &hourJob{folder: h.folder(), left: len(h.objects)}
 		for _, object := range h.objects {
 			object.Summary = known.summary(object)
-			j := &job{object: object, hour: hj, results: make(chan chan *chunk, 2)}
+			j := &job{object: object, hour: hj, results: make(chan chan *chunk, 1)}
 			j.skipped = object.Summary != nil && (r.only || !r.filter.may(object.Summary))
 			if !j.skipped {
 				if !r.gate.enter(ctx, object.Bytes) {

@@ -17,6 +17,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/insideout-go/insideout"
+	"github.com/insideout-go/insideout/cdc"
+	"github.com/insideout-go/insideout/cdc/lake"
 	"github.com/insideout-go/insideout/table"
 	"github.com/insideout-go/insideout/table/embedded"
 	"github.com/insideout-go/insideout/views"
@@ -66,14 +68,14 @@ type placedEvent struct {
 	} `json:"order"`
 }
 
-func ordersView(t *testing.T) (*table.DB, *views.Listener) {
+func ordersView(t *testing.T, claims views.ClaimChecks) (*table.DB, *views.Listener) {
 	t.Helper()
 	engine := embedded.New(nil)
 	t.Cleanup(func() { require.NoError(t, engine.Close()) })
 	require.NoError(t, table.Create(t.Context(), engine, "view", table.Schema(boughtModel, contributionModel)))
 	db, err := table.Open(engine, "view", nil)
 	require.NoError(t, err)
-	l, err := views.New(db, &views.Options{Source: "customers"},
+	l, err := views.New(db, &views.Options{Source: "customers", ClaimChecks: claims},
 		views.Upsert(boughtModel, views.On("customer-registered"), func(e struct {
 			Customer struct {
 				ID string `json:"id"`
@@ -141,7 +143,7 @@ func TestLakeRebuildsTheView(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(out2), &done))
 	require.Equal(t, summary.Published, done.Events)
 
-	db, listener := ordersView(t)
+	db, listener := ordersView(t, nil)
 	bus := views.NewBus(listener)
 	data, err := os.ReadFile(events)
 	require.NoError(t, err)
@@ -159,4 +161,36 @@ func TestLakeRebuildsTheView(t *testing.T) {
 		require.Equal(t, summary.Digest, ordersDigest(t, db))
 		slices.Reverse(all)
 	}
+}
+
+// The lake is what publishers and listeners ask for: a publisher, and the claim checks of both.
+var (
+	_ cdc.Publisher     = (*lake.Lake)(nil)
+	_ cdc.ClaimChecks   = (*lake.Lake)(nil)
+	_ views.ClaimChecks = (*lake.Lake)(nil)
+)
+
+// A listener redeems what a publisher has kept in the lake.
+func TestLakeKeepsLargeEvents(t *testing.T) {
+	t.Parallel()
+	l, err := lake.Open(t.TempDir(), nil)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, l.Close()) })
+	e := insideout.Event{ID: "e-1", Type: "order-placed", Timestamp: lakeNoon(), PartitionKey: "1"}
+	require.NoError(t, e.SetBody("order", map[string]any{"id": "1", "customerId": "c", "units": 3, "amount": "4.50"}))
+	body, err := e.MarshalJSON()
+	require.NoError(t, err)
+	const key = "us-east-1/claimchecks/2026/11/21/12/e-1"
+	bucket, err := l.Keep(t.Context(), key, body)
+	require.NoError(t, err)
+	e.Body = nil
+	require.NoError(t, e.SetBody("s3", map[string]string{"bucket": bucket, "key": key}))
+	db, listener := ordersView(t, l)
+	require.NoError(t, listener.Handle(t.Context(), []insideout.Event{e}))
+	var units []int64
+	for c, err := range contributionModel.List().All(t.Context(), db) {
+		require.NoError(t, err)
+		units = append(units, c.Units)
+	}
+	require.Equal(t, []int64{3}, units)
 }
