@@ -51,6 +51,21 @@ const triggerRules = [{
   },
 }];
 
+// The whole thing, with its parts, as it is when the record is handled.
+const aggregateRules = [{
+  id: 't2',
+  flavor: cdc,
+  eventType: /^thing-(created|updated|deleted|undeleted)$/,
+  queryRelated: true,
+  toEvent: (uow) => ({
+    thing: uow.queryResponse.reduce((thing, row) => (row.sk === 'thing'
+      ? { ...thing, ...mapper(row) }
+      : { ...thing, parts: [...(thing.parts || []), { ...mapper(row), id: row.sk.split('|')[1] }] }), {}),
+    queryResponse: undefined,
+    raw: undefined,
+  }),
+}];
+
 const run = (rules, from) => (event) => initialize(initializeFrom(rules), opt)
   .assemble(from(event))
   .through(toPromise);
@@ -59,6 +74,7 @@ const handlers = {
   queue: run(listenerRules, fromSqsEvent),
   stream: run(listenerRules, fromKinesis),
   trigger: run(triggerRules, fromDynamodb),
+  aggregates: run(aggregateRules, fromDynamodb),
 };
 
 const main = async () => {
