@@ -3,7 +3,8 @@
 // any endpoint that speaks the protocol.
 //
 // Start from [Run], which takes an [Endpoint], and from [Clients], which makes
-// one of a URL.
+// one of a URL. [Compare] sends random requests to two endpoints and looks for
+// differences; [Benchmark] measures one.
 //
 // It guarantees that each case is named by the rule it checks, uses tables of
 // its own under unique names, and deletes them; so it can run against an
