@@ -30,6 +30,7 @@ that was not taken; 2 the arguments are wrong, or the faults cannot be opened.
 type faultSettings struct {
 	verb        string
 	in, lake    string
+	endpoint    string
 	filter      faultFilter
 	json        bool
 	limit       int
@@ -88,7 +89,7 @@ func faults(ctx context.Context, args []string, stdin io.Reader, stdout, stderr 
 	} else if err != nil {
 		return refuse(stderr, name, err)
 	}
-	source, err := openFaults(s)
+	source, err := openFaults(ctx, s)
 	if err != nil {
 		return refuse(stderr, name, err)
 	}
@@ -112,7 +113,8 @@ type badArgument struct{ error }
 func (s *faultSettings) parse(args []string) error {
 	flags := flag.NewFlagSet("insideout faults "+s.verb, flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
-	flags.StringVar(&s.lake, "lake", "", "read the faults of the lake in this `folder`, also while it is written to")
+	flags.StringVar(&s.lake, "lake", "", "read the faults of the lake in this `folder` or bucket, s3://BUCKET/PREFIX, also while it is written to")
+	flags.StringVar(&s.endpoint, "endpoint", "", "the `URL` of a server of the S3 protocol on this machine, for s3://")
 	flags.StringVar(&s.in, "in", "", "read the faults of this `file` of JSON lines, compressed if its name ends in .gz; - is standard input")
 	flags.Var(&s.filter.functions, "function", "only faults of these `functions`, by their whole names, separated by commas")
 	flags.Var(&s.filter.pipelines, "pipeline", "only faults of these `pipelines`")
@@ -126,7 +128,7 @@ func (s *faultSettings) parse(args []string) error {
 		flags.IntVar(&s.limit, "limit", 0, "stop after this `number` of faults (default: all)")
 	}
 	if s.verb == "resubmit" {
-		flags.StringVar(&s.to, "to", "", "send to this `destination`: stdout, file:FILE, lake:DIR, sqs:URL, or eventbridge:BUS")
+		flags.StringVar(&s.to, "to", "", "send to this `destination`: "+lakeDestinations)
 		flags.StringVar(&s.as, "as", "events", "send `events`, or records: the payload {\"Records\":[…]} for the function that failed; records go to stdout or file: only")
 		flags.Float64Var(&s.rate, "rate", 0, "at most this `number` of faults a second (default: as fast as they are taken)")
 		flags.BoolVar(&s.dryRun, "dry-run", false, "send nothing, and list what would be sent")
@@ -156,11 +158,11 @@ func (s *faultSettings) check(rest []string) error {
 	}
 	switch {
 	case (s.in == "") == (s.lake == ""):
-		return errors.New("one of -lake FOLDER and -in FILE must say where the faults are")
+		return errors.New("one of -lake LAKE and -in FILE must say where the faults are")
 	case s.limit < 0 || s.rate < 0:
 		return errors.New("-limit and -rate cannot be negative")
 	case s.verb == "resubmit" && s.to == "" && !s.dryRun:
-		return errors.New("-to must say where the events go: stdout, file:FILE, lake:DIR, sqs:URL, or eventbridge:BUS; -dry-run only shows them")
+		return fmt.Errorf("-to must say where the events go: %s; -dry-run only shows them", lakeDestinations)
 	case s.verb == "resubmit" && s.as != "events" && s.as != "records":
 		return fmt.Errorf("-as %q is neither events nor records", s.as)
 	}

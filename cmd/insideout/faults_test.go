@@ -292,8 +292,8 @@ func TestFaultsRefuse(t *testing.T) {
 	require.NoError(t, os.WriteFile(notes, []byte("my notes\nand more"), 0o600))
 	for want, args := range map[string][]string{
 		`no command "lost"`:                       {"lost"},
-		"one of -lake FOLDER and -in FILE":        {"list"},
-		"one of -lake FOLDER and":                 {"list", "-in", file, "-lake", "x"},
+		"one of -lake LAKE and -in FILE":          {"list"},
+		"one of -lake LAKE and":                   {"list", "-in", file, "-lake", "x"},
 		"no such file":                            {"list", "-in", file + "x"},
 		"a lake goes to -lake":                    {"list", "-in", filepath.Dir(file)},
 		"-lake: ":                                 {"list", "-lake", file + "x"},
@@ -322,4 +322,28 @@ func TestFaultsRefuse(t *testing.T) {
 		require.Equal(t, exitOK, code)
 		require.Contains(t, out, "Usage:")
 	}
+}
+
+// A fault that was too large for the bus has its body in the lake, from where it is fetched.
+func TestFaultsAreRedeemed(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	l, err := lake.Open(dir, nil)
+	require.NoError(t, err)
+	key := "local/claimchecks/2026/11/21/10/f1"
+	bucket, err := l.Keep(t.Context(), key, []byte(javascript[0]))
+	require.NoError(t, err)
+	var e insideout.Event
+	require.NoError(t, e.UnmarshalJSON([]byte(javascript[0])))
+	delete(e.Body, "uow")
+	require.NoError(t, e.SetBody("s3", map[string]string{"bucket": bucket, "key": key}))
+	gone := e.Clone()
+	gone.ID = "f0"
+	require.NoError(t, gone.SetBody("s3", map[string]string{"bucket": bucket, "key": key + "0"}))
+	require.NoError(t, l.Publish(t.Context(), []insideout.Event{gone, e}))
+	require.NoError(t, l.Close())
+	code, out, errs := cli(t, "resubmit", "-lake", dir, "-to", "stdout")
+	require.Equal(t, exitFailed, code, "of one the body is gone")
+	require.Equal(t, []string{"e1"}, ids(t, out))
+	require.Contains(t, errs, `the body of the event "f0"`)
 }

@@ -211,11 +211,11 @@ type faultSource struct {
 	close func()
 }
 
-func openFaults(s faultSettings) (faultSource, error) {
+func openFaults(ctx context.Context, s faultSettings) (faultSource, error) {
 	source := faultSource{name: s.in, close: func() {}}
 	if s.lake != "" {
 		var err error
-		if source.lake, err = lake.Open(s.lake, &lake.Options{ReadOnly: true}); err != nil {
+		if source.lake, err = (&lakeSettings{lake: s.lake, endpoint: s.endpoint}).open(ctx); err != nil {
 			return source, fmt.Errorf("-lake: %w", err)
 		}
 		source.close = func() { _ = source.lake.Close() }
@@ -296,11 +296,20 @@ func isStop(err error) bool {
 }
 
 func (x faultSource) eachInLake(ctx context.Context, s faultSettings, take func(insideout.Event, string) error, complain func(error)) error {
-	for e, err := range x.lake.Events(ctx, lake.Query{From: s.filter.since, To: s.filter.until, Types: []string{insideout.TypeFault}}) {
+	query := lake.Query{From: s.filter.since, To: s.filter.until, Types: []string{insideout.TypeFault}, Damaged: func(err error) error {
+		complain(err)
+		return nil
+	}}
+	for e, err := range x.lake.Events(ctx, query) {
 		if err != nil {
 			return err
 		}
-		if err := take(e, ""); isStop(err) {
+		whole, err := redeemed(ctx, x.lake, e)
+		if err != nil {
+			complain(err)
+			whole = e
+		}
+		if err := take(whole, ""); isStop(err) {
 			return err
 		} else if err != nil {
 			complain(err)

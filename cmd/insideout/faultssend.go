@@ -15,9 +15,6 @@ import (
 
 	"github.com/insideout-go/insideout"
 	"github.com/insideout-go/insideout/cdc"
-	"github.com/insideout-go/insideout/cdc/lake"
-	"github.com/insideout-go/insideout/cmd/insideout/internal/eventbridge"
-	"github.com/insideout-go/insideout/cmd/insideout/internal/sqs"
 )
 
 // resubmitted is what a run did.
@@ -151,34 +148,21 @@ func (x *sender) wait(ctx context.Context) error {
 
 func openDestination(ctx context.Context, s faultSettings) (destination, error) {
 	nothing := func() error { return nil }
-	kind, place, named := strings.Cut(s.to, ":")
-	if s.as == "records" && kind != "stdout" && kind != "file" {
-		return destination{}, fmt.Errorf("%q does not take records, but stdout and file:FILE do", s.to)
-	}
+	kind, place, _ := strings.Cut(s.to, ":")
 	switch {
 	case s.to == "stdout":
 		return lineDestination(s.out, nothing, nothing), nil
-	case !named || place == "":
-	case kind == "file":
+	case kind == "file" && place != "":
 		file, err := openWhole(place)
 		if err != nil {
 			return destination{}, err
 		}
 		return lineDestination(file, file.Sync, file.Close), nil
-	case kind == "lake":
-		l, err := lake.Open(place, nil)
-		if err != nil {
-			return destination{}, err
-		}
-		return destination{events: l, close: l.Close}, nil
-	case kind == "sqs":
-		p, err := sqs.Publisher(ctx, place)
-		return destination{events: p, close: nothing}, err
-	case kind == "eventbridge":
-		p, err := eventbridge.Publisher(ctx, place)
-		return destination{events: p, close: nothing}, err
+	case s.as == "records":
+		return destination{}, fmt.Errorf("%q does not take records, but stdout and file:FILE do", s.to)
 	}
-	return destination{}, fmt.Errorf("%q is none of stdout, file:FILE, lake:DIR, sqs:URL and eventbridge:BUS", s.to)
+	events, closing, err := (&lakeSettings{to: s.to, out: s.out}).destination(ctx)
+	return destination{events: events, close: closing}, err
 }
 
 // lineDestination writes JSON lines.
