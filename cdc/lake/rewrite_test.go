@@ -149,6 +149,31 @@ func TestTurn(t *testing.T) {
 	require.Empty(t, ids(t, l, lake.Query{}))
 }
 
+// A writer that is always faster makes the rewrite take its turn, in which the editor may still discard claim checks.
+func TestRewriteOfABusyFile(t *testing.T) {
+	t.Parallel()
+	l := open(t, t.TempDir(), nil)
+	require.NoError(t, l.Publish(t.Context(), []insideout.Event{event("3", noon())}))
+	bucket, err := l.Keep(t.Context(), "local/claimchecks/3", nil)
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	busy := 2
+	done, err := l.Rewrite(ctx, lake.Query{}, func(e *insideout.Event) (lake.Edit, error) {
+		if e.ID != "3" {
+			return lake.Keep, nil
+		}
+		if busy > 0 {
+			require.NoError(t, l.Publish(ctx, []insideout.Event{event(fmt.Sprint("new", busy), noon())}))
+			busy--
+		}
+		return lake.Drop, l.Discard(ctx, bucket, "local/claimchecks/3")
+	}, nil)
+	require.NoError(t, err)
+	require.Equal(t, lake.Rewritten{Objects: 1, Changed: 1, Dropped: 1, LastDone: noonFile, BytesRead: done.BytesRead}, done)
+	require.Equal(t, []string{"new2", "new1"}, ids(t, l, lake.Query{}))
+}
+
 // The memory that a reader takes depends on the parts of objects, not on the size of the lake. It is not parallel, to measure itself.
 func TestReaderMemory(t *testing.T) {
 	const size, copies = 3000, 20
