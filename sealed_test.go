@@ -179,6 +179,18 @@ func TestOpenSealedTellsTheWrongType(t *testing.T) {
 	require.ErrorIs(t, insideout.OpenSealed(t.Context(), failing{bad}, &s), bad)
 }
 
+type ring struct {
+	Email insideout.Sealed[string]
+	Next  *ring
+}
+
+func TestOpenSealedEndsInARing(t *testing.T) {
+	t.Parallel()
+	r := &ring{Email: carried(t, "email", marker)}
+	r.Next = r
+	require.ErrorContains(t, insideout.OpenSealed(t.Context(), &mirror{}, r), "contains itself")
+}
+
 type failing struct{ err error }
 
 func (f failing) Open(context.Context, []insideout.SealedField) error { return f.err }

@@ -57,7 +57,13 @@ type sealedSpot struct {
 }
 
 // sealedWalk walks values. It visits copies of what lies in maps, since that cannot be set in place.
-type sealedWalk struct{ puts []func() }
+type sealedWalk struct {
+	puts  []func()
+	level int
+}
+
+// maxLevel ends the walk of a value that contains itself.
+const maxLevel = 1000
 
 // writeBack puts the copies back into their maps: for a caller that has set carriers.
 func (w *sealedWalk) writeBack() {
@@ -71,6 +77,10 @@ func (w *sealedWalk) walk(v reflect.Value, pointer string, depth int, visit func
 	if !v.IsValid() || !mayCarry(v.Type()) {
 		return nil
 	}
+	if w.level++; w.level > maxLevel {
+		return sealFault(nil, "a %s is nested too deep, or contains itself", v.Type())
+	}
+	defer func() { w.level-- }()
 	if c, ok := carrierOf(v); ok {
 		return visit(sealedSpot{pointer: pointer, depth: depth, carrier: c})
 	}

@@ -16,10 +16,10 @@ type View string
 
 // The views. A class that is not named is redacted.
 const (
-	Full         View = "full"     // the value
-	Masked       View = "masked"   // its last characters, of texts of eight or more; of an e-mail address the first one and the domain
-	RedactedView View = "redacted" // [REDACTED]
-	Absent       View = "absent"   // not even the field
+	Full     View = "full"     // the value
+	Masked   View = "masked"   // its last characters, of texts of eight or more; of an e-mail address the first one and the domain
+	Redacted View = "redacted" // [REDACTED]
+	Absent   View = "absent"   // not even the field
 )
 
 // Views gives the view of each class of the seal tags, such as {"contact": Masked, "health": Absent}.
@@ -27,10 +27,10 @@ type Views map[string]View
 
 // Redact wraps a model, or whatever else, for printing: with fmt, slog and JSON it shows plain fields as they are and those with a seal tag as their class
 // is viewed, at any depth. A Sealed never shows its value here, whatever the view: that takes its Reveal.
-func (v Views) Redact(value any) Redacted { return Redacted{v, reflect.ValueOf(value)} }
+func (v Views) Redact(value any) Redaction { return Redaction{v, reflect.ValueOf(value)} }
 
-// Redacted prints what its Views let it. Keep it no longer than the value.
-type Redacted struct {
+// Redaction prints what its Views let it. Keep it no longer than the value.
+type Redaction struct {
 	views Views
 	value reflect.Value
 }
@@ -38,13 +38,13 @@ type Redacted struct {
 const redactedText = "[REDACTED]"
 
 // MarshalJSON is the view as JSON; the names are those of encoding/json.
-func (r Redacted) MarshalJSON() ([]byte, error) { return json.Marshal(r.show(r.value)) }
+func (r Redaction) MarshalJSON() ([]byte, error) { return json.Marshal(r.show(r.value)) }
 
 // LogValue is the view as text.
-func (r Redacted) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(r)) }
+func (r Redaction) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(r)) }
 
 // Format prints the view as JSON, whatever the verb.
-func (r Redacted) Format(s fmt.State, _ rune) {
+func (r Redaction) Format(s fmt.State, _ rune) {
 	raw, err := r.MarshalJSON()
 	if err != nil { // the cause may quote a value
 		raw = []byte(redactedText)
@@ -53,7 +53,7 @@ func (r Redacted) Format(s fmt.State, _ rune) {
 }
 
 // show copies a value into maps and slices, without what is not to be seen.
-func (r Redacted) show(v reflect.Value) any {
+func (r Redaction) show(v reflect.Value) any {
 	if !v.IsValid() {
 		return nil
 	}
@@ -95,7 +95,7 @@ func (r Redacted) show(v reflect.Value) any {
 	}
 }
 
-func (r Redacted) showStruct(v reflect.Value, into map[string]any) {
+func (r Redaction) showStruct(v reflect.Value, into map[string]any) {
 	for i := range v.NumField() {
 		sf := v.Type().Field(i)
 		name, _, _ := strings.Cut(sf.Tag.Get("json"), ",")

@@ -41,7 +41,7 @@ func TestRedact(t *testing.T) {
 		Notes: insideout.Seal(marker), Other: marker, hidden: marker, Skipped: marker, List: []names{{"Bob"}}, Raw: []byte{1},
 		Kin: map[string]*patient{"child": {ID: "2", Other: marker, Phone: "123"}, "none": nil},
 	}
-	views := crypto.Views{"contact": crypto.Masked, "health": crypto.Absent, "name": crypto.Full}
+	views := crypto.Views{"contact": crypto.Masked, "health": crypto.Absent, "name": crypto.Full, "unnamed": crypto.Redacted}
 	const want = `{"first":"Ada","id":"1","email":"a****@example.com","phone":"****67","born":"[REDACTED]","notes":"[REDACTED]","Other":"[REDACTED]",
 		"list":[{"first":"Bob"}],"raw":"AQ==","kin":{"none":null,"child":{"first":"","id":"2","email":"****","phone":"****","born":"[REDACTED]",
 		"notes":"[REDACTED]","Other":"[REDACTED]","kin":{},"list":null,"raw":null}}}`
