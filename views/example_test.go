@@ -225,5 +225,5 @@ func ExampleListener_HandleSQS() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	lambda.Start(listener.HandleSQS) // or listener.HandleKinesis, listener.HandleEventBridge
+	lambda.Start(listener.HandleSQS) // or HandleKinesis, HandleEventBridge, HandleSNS, HandleDynamoDB
 }

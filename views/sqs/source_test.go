@@ -209,6 +209,51 @@ func TestTrouble(t *testing.T) {
 	})
 }
 
+// TestKilled: runs that end at any time, of which some answers never reach the queue, lose nothing. What was applied and not
+// deleted comes again, and changes nothing.
+func TestKilled(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"q", "q.fifo"} {
+		for seed := range uint64(8) {
+			t.Run(fmt.Sprint(name, seed), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					random := rand.New(rand.NewPCG(seed, 5))
+					q, db := &queue{name: name}, newTable(t)
+					q.broken = func(op string) error { // the program that received them is gone
+						if op != "ReceiveMessage" && op != "GetQueueAttributes" && random.IntN(3) == 0 {
+							return errors.New("killed")
+						}
+						return nil
+					}
+					const keys, each = 4, 25
+					for n := range each {
+						for k := range keys {
+							key, group := fmt.Sprint("k", k), ""
+							if name == "q.fifo" {
+								group = key
+							}
+							q.send(group, changed(key, n))
+						}
+					}
+					var seen seen
+					l := seen.listener(t, db, nil)
+					for q.left() > 0 {
+						rounds := random.IntN(5)
+						require.NoError(t, serve(t, q, l, nil, func() bool { rounds--; return rounds < 0 || q.left() == 0 }))
+					}
+					for k := range keys {
+						a, err := accounts.Get(t.Context(), db, fmt.Sprint("k", k))
+						require.NoError(t, err)
+						require.Equal(t, each-1, a.Value)
+					}
+					require.Greater(t, seen.count(), keys*each)
+				})
+			})
+		}
+	}
+}
+
 // TestGracefulStop: the batch in hand is finished and deleted when the context ends, and nothing more is received.
 func TestGracefulStop(t *testing.T) {
 	t.Parallel()
