@@ -4,6 +4,7 @@ import (
 	"context"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,11 +21,11 @@ import (
 // fake is a bus that a test answers for.
 type fake struct {
 	backend *publishtest.Backend
-	last    *sdk.PutEventsInput
+	last    atomic.Pointer[sdk.PutEventsInput]
 }
 
 func (f *fake) PutEvents(ctx context.Context, in *sdk.PutEventsInput, _ ...func(*sdk.Options)) (*sdk.PutEventsOutput, error) {
-	f.last = in
+	f.last.Store(in)
 	messages := make([]publishtest.Message, len(in.Entries))
 	for i, e := range in.Entries {
 		messages[i] = publishtest.Message{Body: []byte(*e.Detail), Size: len(*e.Source) + len(*e.DetailType) + len(*e.Detail)}
@@ -73,13 +74,13 @@ func TestEntry(t *testing.T) {
 	require.NoError(t, p.Publish(t.Context(), []insideout.Event{e}))
 	require.Equal(t, &sdk.PutEventsInput{Entries: []types.PutEventsRequestEntry{{
 		EventBusName: new("bus"), Source: new("custom"), DetailType: new("thing-created"), Detail: new(`{"id":"1","type":"thing-created"}`),
-	}}}, f.last)
+	}}}, f.last.Load())
 
 	p, err = eventbridge.New(f, "bus", &eventbridge.Options{Source: "external", Endpoint: "abcde.veo"})
 	require.NoError(t, err)
 	require.NoError(t, p.Publish(t.Context(), []insideout.Event{e}))
-	require.Equal(t, "external", *f.last.Entries[0].Source)
-	require.Equal(t, "abcde.veo", *f.last.EndpointId)
+	require.Equal(t, "external", *f.last.Load().Entries[0].Source)
+	require.Equal(t, "abcde.veo", *f.last.Load().EndpointId)
 }
 
 // TestLongType: EventBridge would take it, and drop it.

@@ -3,6 +3,7 @@ package kinesis_test
 import (
 	"context"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	sdk "github.com/aws/aws-sdk-go-v2/service/kinesis"
@@ -17,11 +18,11 @@ import (
 // fake is a stream that a test answers for.
 type fake struct {
 	backend *publishtest.Backend
-	last    *sdk.PutRecordsInput
+	last    atomic.Pointer[sdk.PutRecordsInput]
 }
 
 func (f *fake) PutRecords(ctx context.Context, in *sdk.PutRecordsInput, _ ...func(*sdk.Options)) (*sdk.PutRecordsOutput, error) {
-	f.last = in
+	f.last.Store(in)
 	messages := make([]publishtest.Message, len(in.Records))
 	for i, r := range in.Records {
 		messages[i] = publishtest.Message{Body: r.Data, Key: *r.PartitionKey, Size: len(r.Data) + len(*r.PartitionKey)}
@@ -76,10 +77,10 @@ func TestRecord(t *testing.T) {
 	require.NoError(t, p.Publish(t.Context(), []insideout.Event{
 		{ID: "1", PartitionKey: "k"}, {ID: "2"}, {ID: "3", PartitionKey: long}, {ID: "4", PartitionKey: long[2:]},
 	}))
-	require.Equal(t, arn, *f.last.StreamARN)
-	require.Nil(t, f.last.StreamName)
+	require.Equal(t, arn, *f.last.Load().StreamARN)
+	require.Nil(t, f.last.Load().StreamName)
 	var keys []string
-	for _, r := range f.last.Records {
+	for _, r := range f.last.Load().Records {
 		keys = append(keys, *r.PartitionKey)
 	}
 	require.Equal(t, []string{"k", "2"}, keys[:2])
@@ -89,8 +90,8 @@ func TestRecord(t *testing.T) {
 	p, err = kinesis.New(f, "stream", nil)
 	require.NoError(t, err)
 	require.NoError(t, p.Publish(t.Context(), []insideout.Event{{ID: "1"}}))
-	require.Equal(t, "stream", *f.last.StreamName)
-	require.Nil(t, f.last.StreamARN)
+	require.Equal(t, "stream", *f.last.Load().StreamName)
+	require.Nil(t, f.last.Load().StreamARN)
 }
 
 func TestNewReportsEveryMistake(t *testing.T) {

@@ -16,13 +16,9 @@ import (
 )
 
 // fake is a queue that a test answers for.
-type fake struct {
-	backend *publishtest.Backend
-	last    *sdk.SendMessageBatchInput
-}
+type fake struct{ backend *publishtest.Backend }
 
 func (f *fake) SendMessageBatch(ctx context.Context, in *sdk.SendMessageBatchInput, _ ...func(*sdk.Options)) (*sdk.SendMessageBatchOutput, error) {
-	f.last = in
 	messages := make([]publishtest.Message, len(in.Entries))
 	for i, e := range in.Entries {
 		if strings.ContainsAny(*e.MessageBody, "\x00\uFFFE\uFFFF") {

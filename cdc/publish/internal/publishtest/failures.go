@@ -225,7 +225,7 @@ func random(t *testing.T, h Harness) {
 			}
 			return list, nil
 		}}
-		list := events(r.IntN(3*h.Entries)+1, 10)
+		list := events(r.IntN(min(3*h.Entries, 60))+1, 10)
 		for i := range list {
 			list[i].PartitionKey = fmt.Sprint("k", r.IntN(7))
 		}
