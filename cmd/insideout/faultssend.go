@@ -92,7 +92,7 @@ func (x *sender) send(ctx context.Context, f fault) error {
 		return err
 	}
 	n, err := x.sendOne(ctx, f)
-	if ctx.Err() != nil {
+	if err != nil && ctx.Err() != nil {
 		return ctx.Err()
 	}
 	if err != nil {
