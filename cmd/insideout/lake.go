@@ -25,7 +25,7 @@ LAKE is a folder, or a bucket as s3://BUCKET or s3://BUCKET/PREFIX. It may be wr
 EventBridge are read too.
 
 Exit codes: 0 all went well; 1 something did not, and standard error says what: damage that was passed over or that ended the command,
-an event that was not taken, an interrupt; 2 the arguments are wrong, or the lake or the destination cannot be opened.
+an event that was not taken or that the destination refuses for good, an interrupt; 2 the arguments are wrong, or the lake or the destination cannot be opened.
 `
 
 // lakeSettings are the flags of all three commands.

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/insideout-go/insideout"
+	"github.com/insideout-go/insideout/cdc"
 	"github.com/insideout-go/insideout/cdc/lake"
 )
 
@@ -211,6 +212,46 @@ func (s *stopping) Write(p []byte) (int, error) {
 		}
 	}
 	return s.Buffer.Write(p)
+}
+
+// picky takes no event of type b, for good or for now.
+type picky struct {
+	reason error
+	got    string
+}
+
+func (p *picky) Publish(_ context.Context, events []insideout.Event) error {
+	failed := &cdc.PublishError{Errors: map[int]error{}}
+	for i, e := range events {
+		if e.Type == "b" {
+			failed.Errors[i] = p.reason
+			continue
+		}
+		p.got += e.ID
+	}
+	if len(failed.Errors) == 0 {
+		return nil
+	}
+	return failed
+}
+
+func TestLakeReplayPassesOverWhatIsRefused(t *testing.T) {
+	t.Parallel()
+	l, err := lake.Open(newLake(t), &lake.Options{ReadOnly: true})
+	require.NoError(t, err)
+	var errs bytes.Buffer
+	to := &picky{reason: cdc.ErrTooLarge}
+	r := &replay{lakeSettings: &lakeSettings{batch: 4, errors: &errs}, to: to, done: replayed{Types: map[string]int{}}}
+	require.NoError(t, r.run(t.Context(), l))
+	require.Equal(t, "024", to.got)
+	require.Equal(t, 3, r.done.Events)
+	require.Equal(t, 3, r.done.Refused)
+	require.Equal(t, map[string]int{"a": 3}, r.done.Types)
+	require.Contains(t, errs.String(), `insideout lake replay: event "1" was refused: cdc: the destination refuses the event: it is too large`)
+
+	r = &replay{lakeSettings: &lakeSettings{batch: 4, errors: &errs}, to: &picky{reason: os.ErrDeadlineExceeded}, done: replayed{Types: map[string]int{}}}
+	require.ErrorIs(t, r.run(t.Context(), l), os.ErrDeadlineExceeded)
+	require.Empty(t, r.done.LastObject)
 }
 
 func TestLakeDamage(t *testing.T) {

@@ -29,6 +29,7 @@ type replayed struct {
 	Objects    int            `json:"objects"`          // that are done
 	Bytes      int64          `json:"bytes"`            // of the objects, compressed
 	Damaged    int            `json:"damaged"`          // places that were passed over
+	Refused    int            `json:"refused"`          // events that the destination will never take, such as those that are too large for it
 	LastObject string         `json:"lastObject"`       // the last one whose events all were taken: -after goes on behind it
 	Elapsed    int64          `json:"elapsedMs"`        // milliseconds
 	DryRun     bool           `json:"dryRun,omitempty"` // nothing was published
@@ -56,6 +57,10 @@ func replayLake(ctx context.Context, s *lakeSettings, l *lake.Lake) error {
 	err = r.run(ctx, l)
 	r.done.Elapsed, r.done.Damaged = time.Since(r.began).Milliseconds(), s.damaged
 	err = errors.Join(err, closing())
+	if r.done.Refused > 0 && err == nil {
+		err = fmt.Errorf("%d events were refused", r.done.Refused)
+		return errors.Join(err, r.report())
+	}
 	if ctx.Err() != nil {
 		err = errors.New("interrupted")
 	}
@@ -122,8 +127,8 @@ func (r *replay) flush(ctx context.Context) error {
 	}
 	for _, e := range r.batch {
 		r.done.Types[e.Type]++
+		r.done.Events++
 	}
-	r.done.Events += len(r.batch)
 	r.batch = r.batch[:0]
 	r.done.LastObject = r.reached
 	return r.progress.tell(r.done)
@@ -136,9 +141,35 @@ func (r *replay) publish(ctx context.Context) error {
 	if err := r.wait(ctx); err != nil {
 		return err
 	}
-	if err := r.to.Publish(ctx, r.batch); err != nil {
+	if err := r.refuse(r.to.Publish(ctx, r.batch)); err != nil {
 		return fmt.Errorf("events were not taken: %w", err)
 	}
+	return nil
+}
+
+// refuse tells of the events that the destination will never take, and takes them out of the batch, so that they do not hold up those
+// behind them. It returns the error if there are others among those that failed.
+func (r *replay) refuse(err error) error {
+	failed, ok := errors.AsType[*cdc.PublishError](err)
+	if !ok {
+		return err
+	}
+	for _, reason := range failed.Errors {
+		if !errors.Is(reason, cdc.ErrRejected) {
+			return err
+		}
+	}
+	var taken []insideout.Event
+	for i, e := range r.batch {
+		reason := failed.Errors[i]
+		if reason == nil {
+			taken = append(taken, e)
+			continue
+		}
+		r.done.Refused++
+		fmt.Fprintf(r.errors, "insideout lake replay: event %q was refused: %s\n", e.ID, oneLine(reason))
+	}
+	r.batch = taken
 	return nil
 }
 
