@@ -32,20 +32,21 @@ func (claims) Redeem(_ context.Context, _, key string) ([]byte, error) {
 	return nil, fs.ErrNotExist
 }
 
-// TestBadInput: whatever comes as a message is applied, skipped, a fault with a text for people, or reported as failed; and it never
-// holds up the message behind it.
-func TestBadInput(t *testing.T) {
-	t.Parallel()
+const (
+	applied = "applied"
+	skipped = "skipped"
+	failed  = "failed"
+)
+
+// badInput are messages, with what becomes of each: one of the words above, or the text of a fault.
+func badInput() map[string]struct{ body, want string } {
 	const (
-		applied = "applied"
-		skipped = "skipped"
-		failed  = "failed"
-		id      = `"id":"e1","type":"customer-registered",`
-		head    = id + `"timestamp":1700000000000,`
-		body    = `"customer":{"id":"c1"}`
+		id   = `"id":"e1","type":"customer-registered",`
+		head = id + `"timestamp":1700000000000,`
+		body = `"customer":{"id":"c1"}`
 	)
 	future := time.Now().Add(100 * time.Hour).UnixMilli()
-	for name, tt := range map[string]struct{ body, want string }{
+	return map[string]struct{ body, want string }{
 		"empty":                {``, `is not valid JSON`},
 		"broken":               {`{"id":"e1","type":`, `is not valid JSON (at byte 18)`},
 		"text":                 {`hello`, `is not valid JSON`},
@@ -79,7 +80,14 @@ func TestBadInput(t *testing.T) {
 		"claim that panics":    {`{` + head + `"s3":{"bucket":"b","key":"panic"}}`, `panicked: out of objects`},
 		"claim that is denied": {`{` + head + `"s3":{"bucket":"b","key":"denied"}}`, failed},
 		"no compression":       {`{` + head + `"customer":{"id":"c1","name":"COMPRESSED it is not"}}`, applied},
-	} {
+	}
+}
+
+// TestBadInput: whatever comes as a message is applied, skipped, a fault with a text for people, or reported as failed; and it never
+// holds up the message behind it.
+func TestBadInput(t *testing.T) {
+	t.Parallel()
+	for name, tt := range badInput() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var sink faultSink
