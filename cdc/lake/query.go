@@ -215,8 +215,8 @@ func (l *Lake) regionObjects(ctx context.Context, region string, after place, q 
 	if !q.From.IsZero() {
 		from = max(from, prefix+hourPath(q.From.Add(-time.Hour-earlyBy)))
 	}
-	if !q.To.IsZero() {
-		to = min(to, prefix+hourPath(q.To.Add(lateBy))+"/\xff")
+	if last := q.To.Add(lateBy); !q.To.IsZero() && last.UTC().Year() <= 9999 { // names of later years would sort before
+		to = min(to, prefix+hourPath(last)+"/\xff")
 	}
 	return func(yield func(Object, error) bool) {
 		for object, err := range l.store.List(ctx, prefix, from) {

@@ -72,6 +72,8 @@ func queries(t *testing.T, b Backend) {
 		"no tag":    {lake.Query{Tags: map[string]string{"stag": ""}}, nil},
 		"all kinds": {lake.Query{Types: []string{"order-placed"}, Tags: map[string]string{"stage": "stg"}}, []string{"4"}},
 		"region":    {lake.Query{Region: "elsewhere"}, nil},
+		"far away":  {lake.Query{From: time.Date(-1, 1, 1, 0, 0, 0, 0, time.UTC), To: time.Date(9999, 12, 31, 23, 0, 0, 0, time.UTC)}, []string{"0", "1", "2", "3", "4", "5"}},
+		"too far":   {lake.Query{From: time.Date(12345, 1, 1, 0, 0, 0, 0, time.UTC)}, nil},
 	} {
 		for range 2 { // without an index, and with it
 			require.Equal(t, tc.want, ids(t, l, tc.q), name)
