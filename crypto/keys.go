@@ -17,7 +17,7 @@ type Options struct {
 	// no process opens what another one has shredded, restricted or disabled. The default is a minute.
 	SubjectTTL time.Duration
 	// MasterTTL is how long a namespace's keys are used without asking the key service again: the longest outage that is survived.
-	// The default is five minutes.
+	// The default is five minutes. All processes of a key table have the same: RetireEpoch counts on it.
 	MasterTTL time.Duration
 	// Subjects bounds the subjects whose keys are cached, about 1 KB each. The default is 10,000.
 	Subjects int
