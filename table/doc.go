@@ -34,6 +34,10 @@
 // idempotence: one conditional request, no read, and the same result in whatever order events come. They latch the row, so that it is not published
 // again.
 //
+// Values may be unique ([Def.Unique]): guard rows, written in the same transaction as the row, hold them. [DB.Transact] takes every command, and checks, with
+// their conditions. Rows of older versions of a model are upgraded as they are read ([Def.Upgrades]), and rows that the JavaScript library keeps as well
+// are shared ([Def.Adopt]). Rows about people carry a keyed reference to them ([Def.Subject]).
+//
 // A row may have lanes: sets of attributes that different sources keep, each under its own version. Only the unnamed lane makes a row
 // visible.
 //
@@ -59,6 +63,11 @@
 //	latched           true: written by a listener
 //	deleted, ttl      true: a tombstone; N, seconds
 //	_v, _v_LANE       S, versions; _d_LANE: the tombstone of a lane
+//	_sid              S, the reference to the person whom the row is about
+//	_sv               N, the schema version, of models that have several
+//
+// A guard of a unique value has pk "model|attributes|value" and sk "{unique", holderPk and holderSk, the key of the row that has the value, and that row's
+// timestamp and ttl. It is latched and has no discriminator, so that it is neither published nor listed.
 //
 // Ids and owners are in the key alone. An empty string, an empty set and a nil pointer are no attribute.
 package table

@@ -23,7 +23,7 @@ var (
 	ErrConflict = errors.New("table: condition failed")
 	// ErrCursor: the cursor was not made by this query with one of this DB's keys, or is damaged.
 	ErrCursor = errors.New("table: invalid cursor")
-	// ErrUnknownRow: the partition of an aggregate has a row that no part of the aggregate claims.
+	// ErrUnknownRow: a row is of a newer schema version than the program knows, or the partition of an aggregate has a row that no part of the aggregate claims.
 	ErrUnknownRow = errors.New("table: row of an unknown model")
 	// ErrInvalid: the call itself is wrong, and will be wrong every time.
 	ErrInvalid = errors.New("table: invalid")
@@ -49,13 +49,22 @@ func (e *Error) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "table: %s %s", e.Op, e.Model)
 	if e.Key != (RowKey{}) {
-		fmt.Fprintf(&b, " %q %q", e.Key.PK, e.Key.SK)
+		fmt.Fprintf(&b, " %q %q", brief(e.Key.PK), brief(e.Key.SK))
 	}
 	b.WriteString(": " + e.at + strings.TrimPrefix(e.Err.Error(), "table: "))
 	if e.Field != "" {
-		fmt.Fprintf(&b, ": row %q %q has the same %q, which is unique", e.Holder.PK, e.Holder.SK, e.Field)
+		fmt.Fprintf(&b, ": row %q %q has the same %q, which is unique", brief(e.Holder.PK), brief(e.Holder.SK), e.Field)
 	}
 	return b.String()
+}
+
+// brief cuts a key that is too long to be read.
+func brief(key string) string {
+	const enough = 80
+	if len(key) <= enough {
+		return key
+	}
+	return key[:enough] + "…"
 }
 
 // Unwrap is the cause.

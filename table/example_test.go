@@ -142,3 +142,70 @@ func ExampleDB_Params() {
 	fmt.Printf("%T %v\n", requests[0], err)
 	// Output: *dynamodb.DeleteItemInput <nil>
 }
+
+// A transaction takes commands of any kind, and tells which of them stood in its way.
+func ExampleDB_Transact() {
+	ctx := context.Background()
+	db := shop(ctx, Orders, Lines)
+	order := Order{ID: "42", CustomerID: "7", Status: "OPEN", PlacedAt: day(1)}
+	if err := Orders.Save(ctx, db, order); err != nil {
+		log.Fatal(err)
+	}
+	f := Orders.F
+	open := Orders.CheckOp("42", table.If(table.Eq(&f.Status, "OPEN")))
+	line := Lines.CreateOp(Line{"42", 1, "pencil", 10})
+	fmt.Println(db.Transact(ctx, open, line))
+
+	err := db.Transact(ctx, open, line)
+	fmt.Println(open.Reason(err) == nil, errors.Is(line.Reason(err), table.ErrExists))
+	existing, _, _ := Lines.Current(err)
+	fmt.Println(existing.SKU, existing.Quantity)
+	// Output:
+	// <nil>
+	// true true
+	// pencil 10
+}
+
+func ExampleDef_Unique() {
+	type User struct {
+		ID    string
+		Email string `dynamo:"email"`
+	}
+	users := table.DefineNode("user", func(u *User, d *table.Def[User]) {
+		d.ID(&u.ID)
+		d.Unique(&u.Email)
+	})
+	ctx := context.Background()
+	db := shop(ctx, users)
+	fmt.Println(users.Create(ctx, db, User{"1", "ann@example.com"}))
+	fmt.Println(users.Create(ctx, db, User{"2", "ann@example.com"}))
+	fmt.Println(users.Delete(ctx, db, "1"))
+	fmt.Println(users.Create(ctx, db, User{"2", "ann@example.com"}))
+	// Output:
+	// <nil>
+	// table: create user "2" "user": already exists: row "1" "user" has the same "email", which is unique
+	// <nil>
+	// <nil>
+}
+
+func ExampleDef_Upgrades() {
+	type User struct {
+		ID    string
+		Email string `dynamo:"email"` // "mail" in rows from before the first upgrade
+	}
+	users := table.DefineNode("user", func(u *User, d *table.Def[User]) {
+		d.ID(&u.ID)
+		d.Upgrades(func(row table.Item) error {
+			row["email"] = row["mail"]
+			return nil
+		})
+	})
+	ctx := context.Background()
+	db := shop(ctx, users)
+	raw, _ := db.Dynamo()
+	if err := raw.Put(map[string]any{"pk": "1", "sk": "user", "discriminator": "user", "mail": "ann@example.com"}).Run(ctx); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(users.Get(ctx, db, "1"))
+	// Output: {1 ann@example.com} <nil>
+}

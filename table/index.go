@@ -89,7 +89,10 @@ func (x *indexKey) attributes(key RowKey, rv reflect.Value) ([]types.AttributeVa
 		return none, err
 	}
 	pk += x.shardOf(key)
-	if err := (RowKey{PK: pk, SK: sk}).valid(); err != nil {
+	if len(pk) > maxPK {
+		return nil, invalid("index %q: the partition key has %d bytes, and DynamoDB takes %d", x.Name, len(pk), maxPK)
+	}
+	if err := (RowKey{SK: sk}).validSK(); err != nil {
 		return nil, fmt.Errorf("index %q: %w", x.Name, err)
 	}
 	if len(none) == 1 {

@@ -57,6 +57,13 @@ func (k RowKey) valid() error {
 	if len(k.PK) > maxPK {
 		return invalid("the partition key has %d bytes, and DynamoDB takes %d", len(k.PK), maxPK)
 	}
+	if len(k.PK) > maxSK {
+		return invalid("the partition key has %d bytes, and index gsi1, which orders by it, takes %d", len(k.PK), maxSK)
+	}
+	return k.validSK()
+}
+
+func (k RowKey) validSK() error {
 	if len(k.SK) > maxSK {
 		return invalid("the sort key has %d bytes, and DynamoDB takes %d", len(k.SK), maxSK)
 	}

@@ -196,3 +196,26 @@ func TestTransactionsWaitForOthers(t *testing.T) {
 		require.ErrorIs(t, stuck.Transact(ctx, Orders.Put(order())), context.DeadlineExceeded)
 	})
 }
+
+func TestRequestsOfTransactions(t *testing.T) {
+	t.Parallel()
+	f := Orders.F
+	for name, ops := range map[string][]table.Op{
+		"transact-every": {
+			Orders.Put(order(), table.If(table.Eq(&f.Status, "OPEN"))), Lines.CreateOp(Line{"42", 7, "a-1", 2}),
+			Orders.UpdateOp("43", table.Set(&f.Note, "x"), table.Add(&f.Total, 5), table.Set(&f.Stops[1], "Thun")), Orders.DeleteOp("44"), Orders.RestoreOp("45"),
+			Orders.CheckOp("46", table.If(table.Exists(&f.Note)), table.IfUnchanged(day(1))), Customers.CheckOp("c"),
+		},
+		"transact-unique": {Members.CreateOp(Member{ID: "1", Email: "a@b.c", Club: "x", No: 1})},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			golden(t, "write-"+name+".txt", requests(t, func(ctx context.Context, db *table.DB) error { return db.Transact(ctx, ops...) }))
+		})
+	}
+	golden(t, "write-save-subject.txt", requests(t, func(ctx context.Context, db *table.DB) error {
+		keyed, err := table.Open(db.Client(), db.Name(), &table.Options{Region: "eu-west-1", SubjectKey: make([]byte, 32)})
+		require.NoError(t, err)
+		return Orders.Save(ctx, keyed, order())
+	}))
+}

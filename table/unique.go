@@ -67,8 +67,8 @@ func (u *unique) guard(m *model, rv reflect.Value) (key RowKey, ok bool, err err
 		return RowKey{}, false, err
 	}
 	key = RowKey{PK: text, SK: guardSK}
-	if len(text) > maxPK {
-		return key, false, invalid("the value of %q, which is unique, has %d bytes with its guard's key, and DynamoDB takes %d", u.name(), len(text), maxPK)
+	if len(text) > maxSK {
+		return key, false, invalid("the value of %q, which is unique, has %d bytes with its guard's key, and a partition key takes %d", u.name(), len(text), maxSK)
 	}
 	return key, true, nil
 }

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
@@ -358,4 +359,95 @@ func TestGuardsAreKeptWithLanes(t *testing.T) {
 		require.ErrorIs(t, laned.Create(ctx, db, Member{ID: "2", Email: "a"}), table.ErrExists)
 		require.Equal(t, map[string]string{"member|email|a": "1"}, guards(ctx, t, db))
 	})
+}
+
+// interloper is a client behind which somebody else acts once, between the read of a row and the transaction.
+type interloper struct {
+	table.Client
+	act func()
+}
+
+func (i *interloper) TransactWriteItems(ctx context.Context, in *dynamodb.TransactWriteItemsInput, opts ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error) {
+	if act := i.act; act != nil {
+		i.act = nil
+		act()
+	}
+	return i.Client.TransactWriteItems(ctx, in, opts...)
+}
+
+// TestGuardsHoldAgainstWritesInBetween: what a command read of its row has changed by the time that it writes.
+func TestGuardsHoldAgainstWritesInBetween(t *testing.T) {
+	t.Parallel()
+	f := Members.F
+	for name, c := range map[string]struct {
+		meanwhile func(ctx context.Context, db *table.DB) error
+		command   func(ctx context.Context, db *table.DB) error
+		want      map[string]string
+	}{
+		"its own value moved": {
+			func(ctx context.Context, db *table.DB) error {
+				return Members.Save(ctx, db, Member{ID: "1", Email: "b"})
+			},
+			func(ctx context.Context, db *table.DB) error {
+				return Members.Save(ctx, db, Member{ID: "1", Email: "c"})
+			},
+			map[string]string{"member|email|c": "1"},
+		},
+		"it was deleted": {
+			func(ctx context.Context, db *table.DB) error { return Members.Delete(ctx, db, "1") },
+			func(ctx context.Context, db *table.DB) error {
+				return Members.Save(ctx, db, Member{ID: "1", Email: "a"})
+			},
+			map[string]string{"member|email|a": "1"},
+		},
+		"it was deleted, and its value taken": {
+			func(ctx context.Context, db *table.DB) error {
+				return errors.Join(Members.Delete(ctx, db, "1"), Members.Save(ctx, db, Member{ID: "2", Email: "a"}))
+			},
+			func(ctx context.Context, db *table.DB) error {
+				return Members.Save(ctx, db, Member{ID: "1", Email: "c"})
+			},
+			map[string]string{"member|email|a": "2", "member|email|c": "1"},
+		},
+		"it was removed": {
+			func(ctx context.Context, db *table.DB) error { return Members.DeletePermanently(ctx, db, "1") },
+			func(ctx context.Context, db *table.DB) error { return Members.DeletePermanently(ctx, db, "1") },
+			map[string]string{},
+		},
+		"its value moved before it is removed": {
+			func(ctx context.Context, db *table.DB) error {
+				return Members.Update(ctx, db, "1", table.Set(&f.Email, "b"))
+			},
+			func(ctx context.Context, db *table.DB) error { return Members.DeletePermanently(ctx, db, "1") },
+			map[string]string{},
+		},
+		"its value moved before it is deleted": {
+			func(ctx context.Context, db *table.DB) error {
+				return Members.Update(ctx, db, "1", table.Set(&f.Email, "b"))
+			},
+			func(ctx context.Context, db *table.DB) error { return Members.Delete(ctx, db, "1") },
+			map[string]string{},
+		},
+		"the value came before it was absent": {
+			func(ctx context.Context, db *table.DB) error {
+				return Members.Update(ctx, db, "1", table.Remove(&f.Email))
+			},
+			func(ctx context.Context, db *table.DB) error {
+				return Members.Update(ctx, db, "1", table.SetIfAbsent(&f.Email, "b"))
+			},
+			map[string]string{"member|email|b": "1"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := embedded.New(nil)
+			t.Cleanup(func() { require.NoError(t, e.Close()) })
+			whole, ctx := create(t, e, Members), t.Context()
+			require.NoError(t, Members.Save(ctx, whole, Member{ID: "1", Email: "a"}))
+			db, err := table.Open(&interloper{e, func() { require.NoError(t, c.meanwhile(ctx, whole)) }}, whole.Name(), nil)
+			require.NoError(t, err)
+			require.NoError(t, c.command(ctx, db))
+			require.Equal(t, c.want, guards(ctx, t, whole))
+		})
+	}
 }
