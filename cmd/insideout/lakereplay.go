@@ -8,6 +8,8 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/term"
@@ -71,11 +73,13 @@ func replayLake(ctx context.Context, s *lakeSettings, l *lake.Lake) error {
 }
 
 func (r *replay) run(ctx context.Context, l *lake.Lake) error {
-	total, err := r.measure(ctx, l)
-	if err != nil {
-		return err
-	}
-	r.progress = newReplayProgress(r.errors, total, r.quiet)
+	r.progress = newReplayProgress(r.errors, r.quiet)
+	measuring, stop := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer stop()
+	objects := r.query
+	wg.Go(func() { r.progress.total.Store(measure(measuring, l, objects)) })
 	r.query.Done = func(o lake.Object) {
 		r.reached = o.Name
 		r.done.Objects++
@@ -95,19 +99,18 @@ func (r *replay) run(ctx context.Context, l *lake.Lake) error {
 	return errors.Join(r.flush(ctx), r.progress.end())
 }
 
-// measure sums up the objects to read.
-func (r *replay) measure(ctx context.Context, l *lake.Lake) (total int64, err error) {
-	q := r.query
-	if q.Damaged != nil { // the reading tells
+// measure sums up the objects to read, while the first ones are read. It returns 0 if it cannot, which the reading tells.
+func measure(ctx context.Context, l *lake.Lake, q lake.Query) (total int64) {
+	if q.Damaged != nil {
 		q.Damaged = func(error) error { return nil }
 	}
 	for o, err := range l.Objects(ctx, q) {
 		if err != nil {
-			return 0, err
+			return 0
 		}
 		total += o.Bytes
 	}
-	return total, nil
+	return total
 }
 
 // size is how many events to publish at a time: few enough to keep to the rate without long pauses.
@@ -251,7 +254,7 @@ func (s *lakeSettings) destination(ctx context.Context) (cdc.Publisher, func() e
 // replayProgress tells how far a replay is, and when it will be done.
 type replayProgress struct {
 	out      io.Writer
-	total    int64
+	total    atomic.Int64 // bytes of the objects to read; 0 as long as it is not known
 	terminal bool
 	every    time.Duration
 	began    time.Time
@@ -263,8 +266,8 @@ const (
 	progressSeldom = 10 * time.Second       // in a log
 )
 
-func newReplayProgress(out io.Writer, total int64, quiet bool) *replayProgress {
-	p := &replayProgress{out: out, total: total, every: progressSeldom, began: time.Now(), last: time.Now()}
+func newReplayProgress(out io.Writer, quiet bool) *replayProgress {
+	p := &replayProgress{out: out, every: progressSeldom, began: time.Now(), last: time.Now()}
 	if file, ok := out.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
 		p.terminal, p.every = true, progressOften
 	}
@@ -280,8 +283,7 @@ func (p *replayProgress) tell(done replayed) error {
 		return nil
 	}
 	p.last = now
-	line := fmt.Sprintf("%d events, %d of %d bytes (%s), %.0f events/s%s", done.Events, done.Bytes, p.total, percent(done.Bytes, p.total),
-		float64(done.Events)/now.Sub(p.began).Seconds(), p.left(done.Bytes, now))
+	line := fmt.Sprintf("%d events%s, %.0f events/s%s", done.Events, p.share(done.Bytes), float64(done.Events)/now.Sub(p.began).Seconds(), p.left(done.Bytes, now))
 	if p.terminal {
 		_, err := fmt.Fprintf(p.out, "\r\x1b[K%s", line)
 		return err
@@ -290,19 +292,22 @@ func (p *replayProgress) tell(done replayed) error {
 	return err
 }
 
-func percent(done, total int64) string {
+// share is how much of the objects is done.
+func (p *replayProgress) share(done int64) string {
+	total := p.total.Load()
 	if total == 0 {
-		return "100 %"
+		return fmt.Sprintf(", %d bytes", done)
 	}
-	return fmt.Sprintf("%d %%", min(done, total)*100/total)
+	return fmt.Sprintf(", %d of %d bytes (%d %%)", done, total, min(done, total)*100/total)
 }
 
 // left estimates what is to come by what has been, once there is something to go by.
 func (p *replayProgress) left(done int64, now time.Time) string {
-	if done == 0 || done >= p.total {
+	total := p.total.Load()
+	if done == 0 || done >= total {
 		return ""
 	}
-	left := time.Duration(float64(now.Sub(p.began)) * float64(p.total-done) / float64(done))
+	left := time.Duration(float64(now.Sub(p.began)) * float64(total-done) / float64(done))
 	return ", " + left.Round(time.Second).String() + " left"
 }
 
