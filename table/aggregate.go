@@ -18,39 +18,49 @@ type RootPart[A any] struct{ part Part[A] }
 // Part is what an aggregate reads besides its root. Make one with Many or One.
 type Part[A any] struct {
 	model *model
-	// put decodes a row into its place.
-	put func(a *A, item Item) error
+	// decode makes an entity of a row: a pointer to it, as it is and as a struct to open.
+	decode func(item Item) (any, reflect.Value, error)
+	// put moves what decode made into its place.
+	put func(a *A, entity any) error
+}
+
+func partOf[A, T any](e *entity[T], put func(a *A, v *T) error) Part[A] {
+	return Part[A]{
+		model: e.m,
+		decode: func(item Item) (any, reflect.Value, error) {
+			v, err := e.decodeRow(item)
+			return &v, reflect.ValueOf(&v).Elem(), err
+		},
+		put: func(a *A, entity any) error { return put(a, entity.(*T)) },
+	}
 }
 
 // Root is the node that an aggregate is about, and the place for it.
 func Root[A, T any](node *Node[T], place func(*A) *T) RootPart[A] {
-	return RootPart[A]{Part[A]{model: node.m, put: func(a *A, item Item) error {
-		v, err := node.decodeRow(item)
-		*place(a) = v
-		return err
-	}}}
+	return RootPart[A]{partOf(&node.entity, func(a *A, v *T) error {
+		*place(a) = *v
+		return nil
+	})}
 }
 
 // Many takes all edges of a kind, in the order of their ids, and the place for them.
 func Many[A, T any](edge *Edge[T], place func(*A) *[]T) Part[A] {
-	return Part[A]{model: edge.m, put: func(a *A, item Item) error {
+	return partOf(&edge.entity, func(a *A, v *T) error {
 		list := place(a)
-		v, err := edge.Decode(item)
-		*list = append(*list, v)
-		return err
-	}}
+		*list = append(*list, *v)
+		return nil
+	})
 }
 
 // One takes the edge of a kind of which an owner has one at most: a second one is an error. The place stays nil where there is none.
 func One[A, T any](edge *Edge[T], place func(*A) **T) Part[A] {
-	return Part[A]{model: edge.m, put: func(a *A, item Item) error {
+	return partOf(&edge.entity, func(a *A, v *T) error {
 		if *place(a) != nil {
 			return errors.New("there is more than one, and the aggregate takes One")
 		}
-		v, err := edge.Decode(item)
-		*place(a) = &v
-		return err
-	}}
+		*place(a) = v
+		return nil
+	})
 }
 
 // Aggregate reads a node and its edges as one value, in one Query. Its rows are the whole partition of the node: a row that no
@@ -185,10 +195,11 @@ type AggregateMeta struct {
 }
 
 // Load reads the partition pk as the aggregate, for whoever reacts to the change of one of its rows: consistently and in full. A deleted root is
-// not an error: it comes with its last state, and the meta says so. Deleted edges are left out, but count for Newest.
+// not an error: it comes with its last state, and the meta says so. Deleted edges are left out, but count for Newest. Sealed fields that a DB without an
+// Opener cannot open are zero.
 func (a *Aggregate[A]) Load(ctx context.Context, db *DB, pk string) (A, AggregateMeta, error) {
 	key := RowKey{PK: pk, SK: a.root.model.name}
-	v, meta, err := a.load(ctx, db, key, reading{})
+	v, meta, err := a.load(ctx, db, key, reading{lenient: true})
 	if err != nil {
 		var zero A
 		return zero, AggregateMeta{}, a.root.model.fail("load aggregate", key, err)
@@ -209,6 +220,7 @@ func (a *Aggregate[A]) load(ctx context.Context, db *DB, key RowKey, r reading) 
 		ExpressionAttributeValues: Item{":0": &types.AttributeValueMemberS{Value: key.PK}},
 	}
 	now, rows := time.Now(), 0
+	taking := aggregating[A]{Aggregate: a, v: &v, meta: &meta, r: r, now: now}
 	for {
 		out, err := db.client.Query(ctx, in)
 		if err != nil {
@@ -218,9 +230,12 @@ func (a *Aggregate[A]) load(ctx context.Context, db *DB, key RowKey, r reading) 
 			return v, meta, invalid("the aggregate has more than %d rows", r.limit)
 		}
 		for _, item := range out.Items {
-			if err := a.take(&v, &meta, item, r, now); err != nil {
+			if err := taking.take(item); err != nil {
 				return v, meta, err
 			}
+		}
+		if err := taking.settle(ctx, db); err != nil {
+			return v, meta, err
 		}
 		if in.ExclusiveStartKey = out.LastEvaluatedKey; len(in.ExclusiveStartKey) == 0 {
 			return v, meta, nil
@@ -228,37 +243,70 @@ func (a *Aggregate[A]) load(ctx context.Context, db *DB, key RowKey, r reading) 
 	}
 }
 
-// take puts one row into its place.
-func (a *Aggregate[A]) take(v *A, meta *AggregateMeta, item Item, r reading, now time.Time) error {
+// aggregating is the reading of one aggregate.
+type aggregating[A any] struct {
+	*Aggregate[A]
+	v    *A
+	meta *AggregateMeta
+	r    reading
+	now  time.Time
+
+	rows   []decoded // of the page
+	places []func() error
+}
+
+// settle opens the rows of a page in one call, and puts them into their places.
+func (a *aggregating[A]) settle(ctx context.Context, db *DB) error {
+	if err := db.open(ctx, a.rows, a.r.lenient); err != nil {
+		return err
+	}
+	for i, put := range a.places {
+		if err := put(); err != nil {
+			return fmt.Errorf("row %q: %w", textOf(a.rows[i].item[attrSK]), err)
+		}
+	}
+	a.rows, a.places = nil, nil
+	return nil
+}
+
+// take decodes one row of the page.
+func (a *aggregating[A]) take(item Item) error {
 	m, err := ReadMeta(item)
 	if err != nil {
 		return err
 	}
-	if m.Timestamp.After(meta.Newest) {
-		meta.Newest = m.Timestamp
+	if m.Timestamp.After(a.meta.Newest) {
+		a.meta.Newest = m.Timestamp
 	}
 	if a.root.model.matches(item) {
-		meta.Meta, meta.Exists = m, true
-		meta.Deleted = m.Deleted || expired(item, now)
-		return a.root.put(v, item)
+		a.meta.Meta, a.meta.Exists = m, true
+		a.meta.Deleted = m.Deleted || expired(item, a.now)
+		return a.place(a.root, item)
 	}
-	if !r.shows(item, now) {
+	if !a.r.shows(item, a.now) {
 		return nil
 	}
 	for _, p := range a.parts {
 		if p.model.matches(item) {
-			if err := p.put(v, item); err != nil {
-				return fmt.Errorf("row %q: %w", m.Key.SK, err)
-			}
-			return nil
+			return a.place(p, item)
 		}
 	}
 	switch {
 	case slices.ContainsFunc(a.skip, func(s *model) bool { return s.matches(item) }):
 		return nil
 	case a.rest != nil:
-		*a.rest(v) = append(*a.rest(v), item)
+		*a.rest(a.v) = append(*a.rest(a.v), item)
 		return nil
 	}
 	return fmt.Errorf("%w: %q has discriminator %q; name its model with Skip, or give it a place with Rest", ErrUnknownRow, m.Key.SK, m.Discriminator)
+}
+
+func (a *aggregating[A]) place(p Part[A], item Item) error {
+	entity, rv, err := p.decode(item)
+	if err != nil {
+		return fmt.Errorf("row %q: %w", textOf(item[attrSK]), err)
+	}
+	a.rows = append(a.rows, decoded{model: p.model, item: item, rv: rv})
+	a.places = append(a.places, func() error { return p.put(a.v, entity) })
+	return nil
 }

@@ -55,6 +55,9 @@ func (e *entity[T]) decodeRow(item Item) (T, error) {
 	if err := e.m.decodeKey(keyOfItem(item), s.rv); err != nil {
 		return *new(T), err
 	}
+	if err := e.m.carry(item, s.rv); err != nil {
+		return *new(T), err
+	}
 	return *v, nil
 }
 
@@ -74,7 +77,7 @@ func bind(list []field, rv reflect.Value) []cell {
 		cells[i] = cell{field: f, in: rv}
 		v := f.value(rv)
 		switch {
-		case f.omit != nil || !v.IsValid() || len(f.index) > 1:
+		case f.seal != nil || f.omit != nil || !v.IsValid() || len(f.index) > 1:
 		case f.fields != nil:
 			cells[i].parts = bind(f.fields, v)
 		case f.flags&flagOmitEmptyElem == 0:

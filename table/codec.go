@@ -62,6 +62,7 @@ func ownCodec(t reflect.Type) bool {
 // compiler builds codecs. It remembers the structs that it is inside of, so that a type that contains itself ends.
 type compiler struct {
 	inside map[reflect.Type]bool
+	nested int // structs that are stored as maps
 	faults []fault
 }
 

@@ -155,6 +155,9 @@ func (b *builder) cond(c Cond) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if err := h.refuseSealed(); err != nil && c.op != opExists {
+		return "", err
+	}
 	if h.place != inAttribute {
 		return "", invalid("field %s is part of the key: it can be a condition of the query itself, not a filter", h.goPath)
 	}

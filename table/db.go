@@ -13,6 +13,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/guregu/dynamo/v2"
 	"github.com/guregu/dynamo/v2/dynamodbiface"
+
+	"github.com/insideout-go/insideout"
 )
 
 // Client is the part of DynamoDB that this package uses. *dynamodb.Client meets it, and so does the embedded engine.
@@ -44,6 +46,12 @@ type Options struct {
 	// Suppressed tells of whom nothing may be written that happened at a time, by the reference that SubjectKey makes: people who were erased. A
 	// listener's Upsert then makes no request, and its outcome is idempotence.Withheld. Package gdpr has such a list, in memory. The default is nobody.
 	Suppressed func(ref string, at time.Time) bool
+	// Sealer seals the fields with the tag seal when a row is written, in one call a row. Without one, rows with such values are refused: they are never
+	// stored as plain text. It is met by a *crypto.Sealer.
+	Sealer insideout.Sealer
+	// Opener opens sealed fields when rows are read, in one call a page. Without one, an insideout.Sealed carries its ciphertext unopened, and reads of rows with
+	// other sealed fields are refused. It is met by a *crypto.Sealer.
+	Opener insideout.Opener
 	// Logger hears of batches and contended rows that are tried again, at debug level. The default is none.
 	Logger *slog.Logger
 	// Capacity hears what each call of DynamoDB consumed, by index, before the operation goes on: "Query", "UpdateItem" and so on. It may be
@@ -63,6 +71,8 @@ type DB struct {
 	clock    *clock
 	withheld func(ref string, at time.Time) bool
 	refer    func(subject string) string // nil without a key
+	sealer   insideout.Sealer            // or nil
+	opener   insideout.Opener            // or nil
 	readers  int                         // of shards at a time
 	replay   bool
 }
@@ -75,7 +85,7 @@ func Open(client Client, name string, opts *Options) (*DB, error) {
 	}
 	db := &DB{
 		client: meter(client, opts.Capacity), given: client, hook: opts.Capacity, name: name, region: opts.Region, log: opts.Logger, clock: new(clock),
-		readers: shardReaders,
+		readers: shardReaders, sealer: opts.Sealer, opener: opts.Opener,
 	}
 	var faults []error
 	if client == nil {

@@ -171,6 +171,7 @@ func (d *definition) finish(edge bool) {
 		d.subject = d.subjects[0]
 	}
 	d.checkReserved()
+	d.checkSealed()
 	d.layLanes()
 	d.finishIndexes()
 	if len(d.faults) == 0 {
@@ -244,7 +245,7 @@ func reserved(attr string) bool {
 	case attrPK, attrSK, attrDiscriminator, attrTimestamp, attrBy, attrRegion, attrLatched, attrDeleted, attrTTL, attrSubject, attrSchema, attrEnvelope:
 		return true
 	}
-	return attr == "_v" || strings.HasPrefix(attr, "_v_") || strings.HasPrefix(attr, "_d_") || strings.HasPrefix(attr, "aws:rep:")
+	return attr == "_v" || strings.HasPrefix(attr, "_v_") || strings.HasPrefix(attr, "_d_") || strings.HasPrefix(attr, attrEnvelope+"_") || strings.HasPrefix(attr, "aws:rep:")
 }
 
 // isKey says whether a field of the struct is stored in the key alone.

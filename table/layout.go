@@ -45,6 +45,7 @@ type model struct {
 	indexes  []*indexKey
 	uniques  []*unique
 	upgrades []func(Item) error
+	sealed   []*field
 
 	command shape // every attribute of the row, for commands
 	system  shape // the system attributes alone, for commands that keep the state
@@ -183,6 +184,11 @@ func (d *definition) shapeOf(system []string, fields []int, indexed bool) shape 
 	if indexed {
 		for _, x := range d.indexes {
 			s.names = append(s.names, x.written()...)
+		}
+	}
+	for _, i := range fields {
+		if attr := d.envelopeOf(i); attr != "" && !slices.Contains(s.names, attr) {
+			s.names = append(s.names, attr)
 		}
 	}
 	return s

@@ -21,6 +21,9 @@ type Meta struct {
 	ExpiresAt     time.Time // in seconds; zero is never
 	By, Region    string    // who changed it last, and where
 	Version       idempotence.Version
+	// Shredded and Restricted are the attributes of sealed fields that could not be opened, and are zero: since their key was destroyed, or may not be
+	// used. GetMeta alone fills them in.
+	Shredded, Restricted []string
 }
 
 // ReadMeta reads the system attributes of a row, whatever its model. Missing ones are zero, so that key-only images and rows of

@@ -37,7 +37,8 @@ type Model[T any] interface {
 	KeyOf(id ID) (RowKey, error)
 	// Matches says whether a row is one of this model's, by its discriminator and key.
 	Matches(item Item) bool
-	// Decode reads an entity from a row, for instance from an image of the change stream. It does not ask whether the row is deleted.
+	// Decode reads an entity from a row, for instance from an image of the change stream. It does not ask whether the row is deleted. Nothing is
+	// opened: an insideout.Sealed carries its ciphertext, and other sealed fields are zero.
 	Decode(item Item) (T, error)
 
 	definition() *model
@@ -186,7 +187,8 @@ func (e *entity[T]) KeyOf(id ID) (RowKey, error) {
 // Matches says whether a row is one of this model's.
 func (e *entity[T]) Matches(item Item) bool { return e.m.matches(item) }
 
-// Decode reads an entity from a row, whether it is deleted or not.
+// Decode reads an entity from a row, whether it is deleted or not. Nothing is opened: an insideout.Sealed carries its ciphertext, and other
+// sealed fields are zero.
 func (e *entity[T]) Decode(item Item) (T, error) {
 	v, err := e.decodeRow(item)
 	return v, e.fail("decode", keyOfItem(item), err)
@@ -200,7 +202,10 @@ func (m *model) decodeRow(item Item, rv reflect.Value) error {
 	if err := decodeFields(m.all, item, rv); err != nil {
 		return err
 	}
-	return m.decodeKey(keyOfItem(item), rv)
+	if err := m.decodeKey(keyOfItem(item), rv); err != nil {
+		return err
+	}
+	return m.carry(item, rv)
 }
 
 // Node is the model of an entity with a partition of its own.

@@ -124,7 +124,11 @@ func (o Op) row(ctx context.Context, db *DB) (*row, error) {
 	if o.err != nil {
 		return nil, o.err
 	}
-	return o.build(ctx, db)
+	r, err := o.build(ctx, db)
+	if err == nil {
+		err = o.model.fail("seal", o.key, db.seal(ctx, r))
+	}
+	return r, err
 }
 
 // plainRow is the operation for a Batch, which has no conditions and replaces whole rows.

@@ -16,6 +16,7 @@ type field struct {
 	index []int  // from the struct that the plan is of, through embedded structs
 	typ   reflect.Type
 	flags flags
+	seal  *sealTag                 // nil for a field that is stored as it is
 	omit  func(reflect.Value) bool // nil, or: leave the attribute out
 }
 
@@ -101,14 +102,13 @@ func (c *compiler) field(sf reflect.StructField) []field {
 		}
 		return nil
 	}
-	if class, ok := sf.Tag.Lookup("seal"); ok {
-		c.fault(sf.Name, fmt.Sprintf("`seal:%q` asks for encryption, and there is no sealer to do it", class),
-			"a sealed field is never stored as plain text instead: give the definition a sealer, or remove the tag and what it promises")
-	}
 	if sf.Type.Size() == 0 {
 		c.fault(sf.Name, fmt.Sprintf("type %s has no size, so a pointer to the field does not tell it from others", sf.Type),
 			"tag it `dynamo:\"-\"`, or use a bool")
 		return nil
+	}
+	if seal := c.seal(sf); seal != nil {
+		return []field{c.sealedField(sf, tg, seal)}
 	}
 	fc, err := c.codec(sf.Type, tg)
 	if err != nil {
@@ -177,7 +177,9 @@ func (c *compiler) structCodec(t reflect.Type, tg tag) (codec, error) {
 	}
 	c.inside[t] = true
 	defer delete(c.inside, t)
+	c.nested++
 	list := c.fields(t, nil, "")
+	c.nested--
 	c.duplicates(list)
 	return codec{
 		texts:  textsOfFields(list),

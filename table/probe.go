@@ -67,8 +67,10 @@ func (p *prober) walk(rv reflect.Value, list []field, outer handle) {
 			h.stored = i
 		}
 		p.handles[v.Addr().Interface()] = h
-		p.nested(v, *h)
-		p.list(v, h)
+		if f.seal == nil {
+			p.nested(v, *h)
+			p.list(v, h)
+		}
 	}
 }
 

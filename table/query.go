@@ -164,14 +164,20 @@ func (q Query[T]) All(ctx context.Context, db *DB, opts ...ReadOption) iter.Seq2
 			yield(zero, q.fail(err))
 			return
 		}
-		for item, err := range a.rows(ctx, db) {
+		for items, err := range inChunks(a.rows(ctx, db), q.e.chunk(db)) {
 			if err != nil {
 				yield(zero, q.fail(err))
 				return
 			}
-			v, err := q.decode(item)
-			if !yield(v, err) || err != nil {
+			list, err := q.decode(ctx, db, items)
+			if err != nil {
+				yield(zero, err)
 				return
+			}
+			for _, v := range list {
+				if !yield(v, nil) {
+					return
+				}
 			}
 		}
 	}
@@ -211,16 +217,12 @@ func (q Query[T]) Page(ctx context.Context, db *DB, opts ...ReadOption) (Page[T]
 	if err != nil {
 		return Page[T]{}, q.fail(err)
 	}
-	page := Page[T]{Items: make([]T, 0, len(rows))}
+	page := Page[T]{}
 	if next != nil {
 		page.Next = db.cursors.seal(next, a.print)
 	}
-	for _, item := range rows {
-		v, err := q.decode(item)
-		if err != nil {
-			return Page[T]{}, err
-		}
-		page.Items = append(page.Items, v)
+	if page.Items, err = q.decode(ctx, db, rows); err != nil {
+		return Page[T]{}, err
 	}
 	return page, nil
 }
@@ -307,12 +309,14 @@ func (a *asked) startKey(position []byte) (Item, error) {
 }
 
 // decode refuses rows that are not the model's: an index of this table holds something else under its name.
-func (q Query[T]) decode(item Item) (T, error) {
-	if !q.e.m.matches(item) {
-		return *new(T), q.e.fail("query", keyOfItem(item), ErrUnknownRow)
+func (q Query[T]) decode(ctx context.Context, db *DB, items []Item) ([]T, error) {
+	for _, item := range items {
+		if !q.e.m.matches(item) {
+			return nil, q.e.fail("query", keyOfItem(item), unknownRow(item))
+		}
 	}
-	v, err := q.e.decodeRow(item)
-	return v, q.e.fail("query", keyOfItem(item), err)
+	list, err := q.e.decodeAll(ctx, db, items)
+	return list, q.e.fail("query", RowKey{}, err)
 }
 
 func (q Query[T]) fail(err error) error {

@@ -3,10 +3,13 @@ package table
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/insideout-go/insideout"
 )
 
 // ReadOption changes one read. An option that means nothing to a read is an error of that read.
@@ -17,6 +20,7 @@ type ReadOption struct {
 
 type reading struct {
 	eventual, deleted, desc bool
+	lenient                 bool // sealed fields that cannot be opened are zero
 	limit                   int
 	after                   string
 }
@@ -74,11 +78,11 @@ func (r reading) shows(item Item, now time.Time) bool {
 
 // Get reads one row. See Model.
 func (e *entity[T]) Get(ctx context.Context, db *DB, id ID, opts ...ReadOption) (T, error) {
-	v, _, err := e.get(ctx, db, id, opts)
+	v, _, _, err := e.get(ctx, db, id, opts)
 	return v, err
 }
 
-func (e *entity[T]) get(ctx context.Context, db *DB, id ID, opts []ReadOption) (v T, item Item, err error) {
+func (e *entity[T]) get(ctx context.Context, db *DB, id ID, opts []ReadOption) (v T, item Item, shut map[error][]string, err error) {
 	key, err := e.m.keyOfID(id)
 	if err == nil {
 		item, err = e.m.read(ctx, db, key, opts)
@@ -86,12 +90,20 @@ func (e *entity[T]) get(ctx context.Context, db *DB, id ID, opts []ReadOption) (
 	if err == nil {
 		v, err = e.decodeRow(item)
 	}
-	return v, item, e.fail("get", key, err)
+	if err == nil && len(e.m.sealed) > 0 {
+		rows := []decoded{{model: e.m, item: item, rv: reflect.ValueOf(&v).Elem()}}
+		err = db.open(ctx, rows, false)
+		shut = rows[0].shut
+	}
+	if err != nil {
+		return *new(T), nil, nil, e.fail("get", key, err)
+	}
+	return v, item, shut, nil
 }
 
 // GetMeta is Get with what the library knows of the row: its timestamp for IfUnchanged, who changed it, and so on.
 func (e *entity[T]) GetMeta(ctx context.Context, db *DB, id ID, opts ...ReadOption) (T, Meta, error) {
-	v, item, err := e.get(ctx, db, id, opts)
+	v, item, shut, err := e.get(ctx, db, id, opts)
 	if err != nil {
 		return v, Meta{}, err
 	}
@@ -99,6 +111,7 @@ func (e *entity[T]) GetMeta(ctx context.Context, db *DB, id ID, opts ...ReadOpti
 	if err != nil {
 		return *new(T), Meta{}, e.fail("get", keyOfItem(item), err)
 	}
+	meta.Shredded, meta.Restricted = shut[insideout.ErrShredded], shut[insideout.ErrRestricted]
 	return v, meta, nil
 }
 
@@ -117,7 +130,7 @@ func (m *model) read(ctx context.Context, db *DB, key RowKey, opts []ReadOption)
 		return nil, ErrNotFound
 	}
 	if !m.matches(out.Item) {
-		return nil, fmt.Errorf("%w: the row's discriminator is %q", ErrUnknownRow, textOf(out.Item[attrDiscriminator]))
+		return nil, unknownRow(out.Item)
 	}
 	return out.Item, nil
 }
@@ -139,20 +152,32 @@ func (e *entity[T]) BatchGet(ctx context.Context, db *DB, ids []ID, opts ...Read
 	if err != nil {
 		return nil, e.fail("batch get", RowKey{}, err)
 	}
-	list := make([]*T, len(ids))
+	var found []Item
+	var places []int
 	now := time.Now()
 	for i, key := range keys {
 		item, ok := rows[key]
 		if !ok || !r.shows(item, now) {
 			continue
 		}
-		v, err := e.Decode(item)
-		if err != nil {
-			return nil, err
+		if !e.m.matches(item) {
+			return nil, e.fail("batch get", key, unknownRow(item))
 		}
-		list[i] = &v
+		found, places = append(found, item), append(places, i)
+	}
+	values, err := e.decodeAll(ctx, db, found)
+	if err != nil {
+		return nil, e.fail("batch get", RowKey{}, err)
+	}
+	list := make([]*T, len(ids))
+	for i, at := range places {
+		list[at] = &values[i]
 	}
 	return list, nil
+}
+
+func unknownRow(item Item) error {
+	return fmt.Errorf("%w: the row's discriminator is %q", ErrUnknownRow, textOf(item[attrDiscriminator]))
 }
 
 // maxBatchGet is DynamoDB's limit.

@@ -115,6 +115,7 @@ type row struct {
 	cond   []Cond // in addition to the condition of the kind
 	edits  []edit // in addition to the slots
 	arena  arena
+	about  string // the subject's id, where the row is known as a whole and has sealed fields
 	now    time.Time
 	// expected is the stored timestamp that the lock asks for, in milliseconds, or zero.
 	expected int64
@@ -163,6 +164,9 @@ func (r *row) fillWith(rv reflect.Value, cells []cell) error {
 		}
 	}
 	r.setSubject(rv)
+	if len(r.sealed) > 0 {
+		r.about = subjectText(r.subject.value(rv))
+	}
 	at := r.first
 	for _, i := range r.fields {
 		var av types.AttributeValue
@@ -305,6 +309,9 @@ type parts struct {
 func (r *row) parts() (parts, error) {
 	if r.kind == writeCheck || r.kind == writePurge {
 		return r.bare()
+	}
+	if err := r.allSealed(); err != nil {
+		return parts{}, err
 	}
 	t := r.text()
 	p := parts{text: t, update: t.update, condition: t.condition, names: t.names, values: make(Item, r.present()+r.extras())}

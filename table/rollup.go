@@ -54,7 +54,7 @@ func (n *Node[T]) SwapLane(
 		return false, n.fail("swap lane", key, invalid("%w", err))
 	}
 	fill(&v)
-	in, err := swapInput(db, n.m, key, reflect.ValueOf(&v).Elem(), lane, stored, next)
+	in, err := swapInput(ctx, db, n.m, key, reflect.ValueOf(&v).Elem(), lane, stored, next)
 	if err != nil {
 		return false, n.fail("swap lane", key, err)
 	}
@@ -68,7 +68,7 @@ func (n *Node[T]) SwapLane(
 }
 
 func swapInput(
-	db *DB, m *model, key RowKey, rv reflect.Value, lane idempotence.Lane, stored, next idempotence.Version,
+	ctx context.Context, db *DB, m *model, key RowKey, rv reflect.Value, lane idempotence.Lane, stored, next idempotence.Version,
 ) (*dynamodb.UpdateItemInput, error) {
 	if m.keys != nil {
 		return nil, invalid("the keys of %q are made by a function, and not from a partition key", m.name)
@@ -81,6 +81,9 @@ func swapInput(
 		return nil, err
 	}
 	if err := r.fill(rv); err != nil {
+		return nil, err
+	}
+	if err := db.seal(ctx, r); err != nil {
 		return nil, err
 	}
 	in, err := r.input(&db.name)

@@ -27,18 +27,19 @@ func (e *entity[T]) Scan(ctx context.Context, db *DB, segments int, opts ...Read
 			yield(zero, e.fail("scan", RowKey{}, err))
 			return
 		}
-		for item, err := range e.m.scan(ctx, db, segments, r) {
+		for items, err := range inChunks(e.m.scan(ctx, db, segments, r), e.chunk(db)) {
+			var list []T
+			if err == nil {
+				list, err = e.decodeAll(ctx, db, items)
+			}
 			if err != nil {
 				yield(zero, e.fail("scan", RowKey{}, err))
 				return
 			}
-			v, err := e.decodeRow(item)
-			if err != nil {
-				yield(zero, e.fail("scan", keyOfItem(item), err))
-				return
-			}
-			if !yield(v, nil) {
-				return
+			for _, v := range list {
+				if !yield(v, nil) {
+					return
+				}
 			}
 		}
 	}

@@ -215,7 +215,7 @@ func (r *row) identity() []byte {
 	b := appendText(nil, r.name, r.key.PK, r.key.SK)
 	for i := r.first; i < len(r.values); i++ {
 		if r.values[i] != nil {
-			b = appendValue(appendText(b, r.names[i]), r.values[i])
+			b = appendValue(appendText(b, r.names[i]), r.constant(i))
 		}
 	}
 	if r.kind == writeSave && len(r.cond) == 0 && r.expected == 0 {
@@ -225,6 +225,9 @@ func (r *row) identity() []byte {
 	x := &builder{model: r.model, names: map[string]string{}, values: Item{}, prefix: "x"}
 	var c clauses
 	for _, e := range r.edits {
+		if e.handle.field != nil && e.handle.field.seal != nil {
+			e.value = anyCiphertext()
+		}
 		e.write(x, &c)
 	}
 	text, _ := x.all(r.cond) // its mistakes show when the request is made

@@ -182,6 +182,9 @@ func (r *row) compile(a assignment) (edit, error) {
 	if h.place != inAttribute {
 		return edit{}, invalid("field %s is part of the key, which cannot change", h.goPath)
 	}
+	if err := r.acceptSealed(h, a.op); err != nil {
+		return edit{}, err
+	}
 	e := edit{op: a.op, handle: h}
 	if a.op == editRemove {
 		return e, nil

@@ -99,6 +99,9 @@ func (db *DB) rewrite(ctx context.Context, update *row, stored Item) error {
 	if err := m.decodeRow(stored, rv); err != nil {
 		return err
 	}
+	if err := db.openRow(ctx, m, stored, rv); err != nil {
+		return err
+	}
 	r, err := db.commandRow(ctx, m, writeSave, &m.command, keyOfItem(stored), nil)
 	if err != nil {
 		return err

@@ -136,6 +136,9 @@ func (r *row) stamp(now time.Time) {
 // command writes until the row's timestamp grows: a row that has a later one than the clock gets the next millisecond after it.
 // The stored timestamp comes with the failed condition, so nothing is read.
 func (db *DB) command(ctx context.Context, r *row) error {
+	if err := db.seal(ctx, r); err != nil {
+		return err
+	}
 	if r.guarded() {
 		return db.commitOne(ctx, r)
 	}
@@ -303,6 +306,9 @@ func (r *row) remove(ver idempotence.Version) {
 
 // listen sends a listener's write. A failed lock is old news, and a success.
 func (db *DB) listen(ctx context.Context, r *row, ver idempotence.Version) (idempotence.Outcome, error) {
+	if err := db.seal(ctx, r); err != nil {
+		return 0, err
+	}
 	in, err := r.input(&db.name)
 	if err != nil {
 		return 0, err
