@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime"
 	"strconv"
 	"syscall"
 	"time"
@@ -82,7 +83,7 @@ func serve(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if err != nil {
 		return refuse(stderr, name, err)
 	}
-	collectLess()
+	defer runtime.KeepAlive(ballast())
 	go forgetStart()
 	announce(stdout, endpoint(listener.Addr()), s)
 	err = errors.Join(handle(ctx, listener, db, logger), db.Close())
@@ -93,15 +94,14 @@ func serve(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return exitOK
 }
 
-// ballast is memory that is never touched, and so never taken from the machine.
-var ballast []byte
-
-// collectLess makes the garbage collector wait for some dozens of megabytes: a small server would collect a hundred times
-// a second, and a request that meets that waits. A large one hardly notices. Whoever sets GOGC or GOMEMLIMIT decides.
-func collectLess() {
-	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
-		ballast = make([]byte, 32<<20)
+// ballast is memory that is never touched, and so never taken from the machine. As long as it is kept, the garbage
+// collector waits for some dozens of megabytes: a small server would collect a hundred times a second, and a request that
+// meets that waits. A large one hardly notices. Whoever sets GOGC or GOMEMLIMIT decides.
+func ballast() []byte {
+	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
+		return nil
 	}
+	return make([]byte, 32<<20)
 }
 
 func newLogger(requests bool, w io.Writer) *slog.Logger {
