@@ -60,12 +60,18 @@ func TestAllocations(t *testing.T) {
 	require.LessOrEqual(t, n/float64(len(batch.Records)), 60.0)
 }
 
-// BenchmarkRebuild folds a history of events of 1 KB, four for a row, from their JSON into an empty table of the embedded engine.
+// BenchmarkRebuild folds a history of events of 1 KB, four for a row or one, from their JSON into an empty table of the embedded engine.
 func BenchmarkRebuild(b *testing.B) {
+	for _, share := range []int{4, 1} {
+		b.Run(fmt.Sprintf("%d to 1", share), func(b *testing.B) { benchmarkRebuild(b, share) })
+	}
+}
+
+func benchmarkRebuild(b *testing.B, share int) {
 	const events = 40_000
 	var lines [][]byte
 	for n := range events {
-		raw, err := registered(n, fmt.Sprint("c", n%(events/4)), strings.Repeat("x", 900)).MarshalJSON()
+		raw, err := registered(n, fmt.Sprint("c", n%(events/share)), strings.Repeat("x", 900)).MarshalJSON()
 		require.NoError(b, err)
 		lines = append(lines, raw)
 	}
@@ -86,7 +92,7 @@ func BenchmarkRebuild(b *testing.B) {
 		b.StartTimer()
 		done, err := views.Rebuild(b.Context(), l, history, nil)
 		require.NoError(b, err)
-		require.EqualValues(b, events/4, done.Applied)
+		require.EqualValues(b, events/share, done.Applied)
 	}
 	b.ReportMetric(float64(events)*float64(b.N)/b.Elapsed().Seconds(), "events/s")
 	b.ReportMetric(float64((cpu()-before).Microseconds())/float64(events)/float64(b.N), "cpu-µs/event")

@@ -6,6 +6,7 @@
 // [Listener.HandleSQS], [Listener.HandleKinesis], [Listener.HandleEventBridge], [Listener.HandleSNS] and
 // [Listener.HandleDynamoDB]; outside of Lambda, [Serve] runs it on the sources of packages sqs and kinesis below this one; in
 // process, a [Bus] feeds it. What it does, [Options].OnBatch tells; packages otel and emf make metrics of that.
+// [Rebuild] makes a view anew of the history of its events, while it is live.
 //
 // # Concepts
 //
