@@ -131,3 +131,29 @@ func deliverNamings(t *testing.T, rt *rapid.T, history []naming, seed uint64) na
 	require.NoError(rt, err)
 	return naming{name: x.Name, millis: int(meta.Timestamp.Sub(start).Milliseconds())}
 }
+
+// TestRebuildLeavesWhatOthersWrote: a row that the JavaScript library has written since is newer than the history, and no fault.
+func TestRebuildLeavesWhatOthersWrote(t *testing.T) {
+	t.Parallel()
+	for name, before := range map[string][]naming{"alone": nil, "over a version": {{id: "e0", name: "old", millis: 1}}} {
+		engine := embedded.New(nil)
+		t.Cleanup(func() { require.NoError(t, engine.Close()) })
+		require.NoError(t, table.Create(t.Context(), engine, "things", table.Schema(things)))
+		db, err := table.Open(engine, "things", nil)
+		require.NoError(t, err)
+		l, err := views.New(db, views.Upsert(things, views.On("thing-submitted"), func(e struct{ Thing struct{ ID, Name string } }) (thing, error) {
+			return thing{e.Thing.ID, e.Thing.Name}, nil
+		}))
+		require.NoError(t, err)
+		for _, n := range before {
+			require.NoError(t, l.Handle(t.Context(), []insideout.Event{n.event()}))
+		}
+		require.NoError(t, naming{name: "theirs", millis: 5}.write(t.Context(), engine))
+		done, err := views.Rebuild(t.Context(), l, historyOf([]insideout.Event{naming{id: "e3", name: "ours", millis: 3}.event()}), nil)
+		require.NoError(t, err, name)
+		require.EqualValues(t, 1, done.Verified.Newer)
+		got, err := things.Get(t.Context(), db, "t")
+		require.NoError(t, err)
+		require.Equal(t, "theirs", got.Name)
+	}
+}
