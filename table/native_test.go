@@ -183,6 +183,10 @@ func TestNativeIndexesRefuse(t *testing.T) {
 		_, err := table.NewNode("odd", func(o *Odd, d *table.Def[Odd]) { d.ID(&o.ID); define(o, d) })
 		require.ErrorContains(t, err, cause)
 	}
+}
+
+func TestNativeQueriesRefuse(t *testing.T) {
+	t.Parallel()
 	db, f := dry(t), matches.F
 	for text, q := range map[string]table.Query[Match]{
 		`the partition of index "byRound" needs table.Eq(&f.Region, …)`: matches.Query(byRound, table.Eq(&f.Cup, "w")),
@@ -197,6 +201,10 @@ func TestNativeIndexesRefuse(t *testing.T) {
 			require.ErrorContains(t, err, text)
 		}
 	}
+}
+
+func TestNativeSchemasRefuse(t *testing.T) {
+	t.Parallel()
 	other := table.DefineNode("other", func(m *Match, d *table.Def[Match]) {
 		d.ID(&m.ID)
 		d.Index(byCup, table.Key(&m.Region))

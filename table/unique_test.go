@@ -375,15 +375,16 @@ func (i *interloper) TransactWriteItems(ctx context.Context, in *dynamodb.Transa
 	return i.Client.TransactWriteItems(ctx, in, opts...)
 }
 
-// TestGuardsHoldAgainstWritesInBetween: what a command read of its row has changed by the time that it writes.
-func TestGuardsHoldAgainstWritesInBetween(t *testing.T) {
-	t.Parallel()
+// between is a command, and what somebody else does after it has read its row.
+type between struct {
+	meanwhile func(ctx context.Context, db *table.DB) error
+	command   func(ctx context.Context, db *table.DB) error
+	want      map[string]string
+}
+
+func writesInBetween() map[string]between {
 	f := Members.F
-	for name, c := range map[string]struct {
-		meanwhile func(ctx context.Context, db *table.DB) error
-		command   func(ctx context.Context, db *table.DB) error
-		want      map[string]string
-	}{
+	return map[string]between{
 		"its own value moved": {
 			func(ctx context.Context, db *table.DB) error {
 				return Members.Save(ctx, db, Member{ID: "1", Email: "b"})
@@ -437,7 +438,13 @@ func TestGuardsHoldAgainstWritesInBetween(t *testing.T) {
 			},
 			map[string]string{"member|email|b": "1"},
 		},
-	} {
+	}
+}
+
+// TestGuardsHoldAgainstWritesInBetween: what a command read of its row has changed by the time that it writes.
+func TestGuardsHoldAgainstWritesInBetween(t *testing.T) {
+	t.Parallel()
+	for name, c := range writesInBetween() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			e := embedded.New(nil)
