@@ -139,5 +139,9 @@ func (e *entity[T]) Visible(item Item) bool { return shown(item, time.Now()) }
 // SetRoot puts a row of the root into v: the last image of a root that is gone from the table, for whoever still has
 // something to say about it.
 func (a *Aggregate[A]) SetRoot(v *A, item Item) error {
-	return a.root.model.fail("decode", keyOfItem(item), a.root.put(v, item))
+	root, _, err := a.root.decode(item)
+	if err == nil {
+		err = a.root.put(v, root)
+	}
+	return a.root.model.fail("decode", keyOfItem(item), err)
 }
