@@ -18,33 +18,35 @@ import (
 
 // Customer is one row of the view. The totals are a lane of their own: the roll-up writes them, the registration does not.
 type Customer struct {
-	ID           string    `dynamo:"id"`
-	RegisteredAt time.Time `dynamo:"registeredAt"`
+	ID           string    `dynamo:"id" gdpr:"erase,category=identity,purpose=customer care"`
+	RegisteredAt time.Time `dynamo:"registeredAt" gdpr:"erase,category=history,purpose=customer care"`
 
-	Orders  int    `dynamo:"orders"`
-	Credits int    `dynamo:"credits"`
-	Units   int64  `dynamo:"units"`
-	Amount  Amount `dynamo:"amount"`
+	Orders  int    `dynamo:"orders" gdpr:"erase,category=history,purpose=customer care"`
+	Credits int    `dynamo:"credits" gdpr:"erase,category=history,purpose=customer care"`
+	Units   int64  `dynamo:"units" gdpr:"erase,category=history,purpose=customer care"`
+	Amount  Amount `dynamo:"amount" gdpr:"erase,category=history,purpose=customer care"`
 }
 
 // Purchase is what one order contributes to its customer's totals.
 type Purchase struct {
-	CustomerID string    `dynamo:"customerId"`
-	OrderID    string    `dynamo:"orderId"`
-	Credit     bool      `dynamo:"credit,omitempty"`
-	PlacedAt   time.Time `dynamo:"placedAt"`
-	Units      int64     `dynamo:"units"`
-	Amount     Amount    `dynamo:"amount"`
+	CustomerID string    `dynamo:"customerId" gdpr:"erase,category=identity,purpose=customer care"`
+	OrderID    string    `dynamo:"orderId" gdpr:"none"`
+	Credit     bool      `dynamo:"credit,omitempty" gdpr:"none"`
+	PlacedAt   time.Time `dynamo:"placedAt" gdpr:"none"`
+	Units      int64     `dynamo:"units" gdpr:"none"`
+	Amount     Amount    `dynamo:"amount" gdpr:"none"`
 }
 
 var (
 	Customers = table.DefineNode("customer", func(c *Customer, d *table.Def[Customer]) {
 		d.ID(&c.ID)
+		d.Subject(&c.ID)
 		d.Lane("totals", &c.Orders, &c.Credits, &c.Units, &c.Amount)
 	})
 	Purchases = table.DefineEdge("purchase", "purchases", func(p *Purchase, d *table.Def[Purchase]) {
 		d.Owner(&p.CustomerID)
 		d.ID(&p.OrderID)
+		d.Subject(&p.CustomerID)
 	})
 )
 

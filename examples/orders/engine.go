@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
 	"github.com/insideout-go/insideout/cdc"
+	"github.com/insideout-go/insideout/gdpr"
 	"github.com/insideout-go/insideout/table"
 	"github.com/insideout-go/insideout/table/embedded"
 	"github.com/insideout-go/insideout/table/embedded/disk"
@@ -22,6 +23,9 @@ import (
 type engine struct {
 	client            client
 	orders, customers *table.DB
+	erasures          *table.DB // jobs, receipts, and whom listeners must not write about any more
+	secrets           *secrets
+	suppression       *gdpr.Suppression
 	checkpoints       *table.DB // how far the trigger has followed the orders: a table of its own, for its changes are no news
 	streams           cdc.Streams
 	idle              time.Duration // how long a stream must be silent to be at its end
@@ -75,14 +79,31 @@ func newEngine(ctx context.Context, opts options, c client, streams cdc.Streams,
 		return nil, err
 	}
 	var err error
-	if e.orders, err = createTable(ctx, c, "orders-entities", Orders, Lines, Buyers, Imports); err != nil {
+	if e.secrets, err = openSecrets(ctx, opts, c); err != nil {
 		return nil, err
 	}
-	if e.customers, err = createTable(ctx, c, "customers-entities", Customers, Purchases); err != nil {
+	if e.erasures, err = createTable(ctx, c, "orders-erasures", gdpr.Schema(), nil); err != nil {
 		return nil, err
 	}
-	e.checkpoints, err = createTable(ctx, c, "orders-checkpoints")
+	if e.suppression, err = gdpr.Suppressions(ctx, e.erasures, 10*time.Second, nil); err != nil {
+		return nil, err
+	}
+	e.orders, err = createTable(ctx, c, "orders-entities", table.Schema(Orders, Lines, Buyers, Imports), &table.Options{
+		SubjectKey: e.secrets.references, Sealer: e.secrets.sealer,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if e.customers, err = createTable(ctx, c, "customers-entities", table.Schema(Customers, Purchases), e.viewOptions()); err != nil {
+		return nil, err
+	}
+	e.checkpoints, err = createTable(ctx, c, "orders-checkpoints", table.Schema(), nil)
 	return e, err
+}
+
+// viewOptions are those of the view's table: a listener drops what is about people who were erased.
+func (e *engine) viewOptions() *table.Options {
+	return &table.Options{SubjectKey: e.secrets.references, Suppressed: e.suppression.Suppressed}
 }
 
 // reach fails soon, and in one line, where nothing answers.
@@ -99,9 +120,9 @@ func reach(ctx context.Context, opts options, c client) error {
 	return badInput{fmt.Errorf("-endpoint %s does not answer as DynamoDB does: %w", opts.endpoint, err)}
 }
 
-func createTable(ctx context.Context, c client, name string, models ...table.Definition) (*table.DB, error) {
-	if err := table.Create(ctx, c, name, table.Schema(models...)); err != nil {
+func createTable(ctx context.Context, c client, name string, schema *table.TableSchema, opts *table.Options) (*table.DB, error) {
+	if err := table.Create(ctx, c, name, schema); err != nil {
 		return nil, err
 	}
-	return table.Open(c, name, nil)
+	return table.Open(c, name, opts)
 }

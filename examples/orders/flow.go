@@ -13,6 +13,7 @@ import (
 	"github.com/insideout-go/insideout"
 	"github.com/insideout-go/insideout/cdc"
 	"github.com/insideout-go/insideout/cdc/lake"
+	"github.com/insideout-go/insideout/gdpr"
 	"github.com/insideout-go/insideout/table"
 	"github.com/insideout-go/insideout/views"
 	"golang.org/x/sync/errgroup"
@@ -53,6 +54,10 @@ func runServices(ctx context.Context, opts options, engine *engine, im *importer
 		tail.Logger = slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	}
 	err = follow(ctx, engine, trigger, tail, func(ctx context.Context) error { return im.run(ctx, in) })
+	var receipts []gdpr.Receipt
+	if err == nil && len(opts.erase) > 0 { // facts that are late come after the erasure, and bring nobody back
+		receipts, err = eraseCustomers(ctx, engine, bus.lake, opts.erase)
+	}
 	if err == nil {
 		err = bus.flush(ctx)
 	}
@@ -65,6 +70,7 @@ func runServices(ctx context.Context, opts options, engine *engine, im *importer
 	summary.flow(im.progress.published.Load(), bus.stats())
 	summary.Faults += trigger.Stats().Faults
 	summary.Chaos = bus.faults()
+	summary.receipts = receipts
 	return summary, err
 }
 
@@ -91,6 +97,7 @@ type bus struct {
 	flush     func(context.Context) error
 	stats     func() views.Stats
 	close     func() error
+	lake      *lake.Lake     // or nil
 	faults    func() *Faults // nil where nothing went wrong on purpose
 }
 
@@ -103,7 +110,7 @@ func newBus(opts options, engine *engine, progress *progress, faults faultLog) (
 	}
 	if opts.chaos != nil {
 		c := newChaos(*opts.chaos, engine.client, func(client table.Client) (*views.Listener, error) {
-			db, err := table.Open(client, engine.customers.Name(), nil)
+			db, err := table.Open(client, engine.customers.Name(), engine.viewOptions())
 			if err != nil {
 				return nil, err
 			}
@@ -125,7 +132,7 @@ func newBus(opts options, engine *engine, progress *progress, faults faultLog) (
 	if err != nil {
 		return nil, badInput{fmt.Errorf("-lake: %w", err)}
 	}
-	b.publisher, b.close = cdc.FanOut(events, b.publisher), events.Close
+	b.publisher, b.close, b.lake = cdc.FanOut(events, b.publisher), events.Close, events
 	return b, nil
 }
 

@@ -9,15 +9,16 @@ import (
 	"io"
 	"slices"
 
+	"github.com/insideout-go/insideout"
 	"github.com/insideout-go/insideout/table"
 )
 
 // Import is how far a file has been stored: a note of the orders service's own, written after each batch. A run that was stopped
 // at any moment goes on from here, if the file still begins with the same bytes.
 type Import struct {
-	File   string `dynamo:"file"`
-	Offset int64  `dynamo:"offset"`
-	Digest string `dynamo:"digest"` // SHA-256 of the first Offset bytes
+	File   string `dynamo:"file" gdpr:"none"`
+	Offset int64  `dynamo:"offset" gdpr:"none"`
+	Digest string `dynamo:"digest" gdpr:"none"` // SHA-256 of the first Offset bytes
 }
 
 // Imports is the model of the notes.
@@ -33,8 +34,9 @@ const piece = 30
 
 // batch is what is stored together.
 type batch struct {
-	lines  []Line
-	orders []Order
+	lines     []Line
+	orders    []Order
+	countries map[string]string // by customer
 }
 
 func (b *batch) add(line InvoiceLine, number int, customer string) {
@@ -48,6 +50,12 @@ func (b *batch) add(line InvoiceLine, number int, customer string) {
 		at = len(b.orders) - 1
 	}
 	b.orders[at].CustomerID = customer
+	if b.countries == nil {
+		b.countries = map[string]string{}
+	}
+	if customer != "" && b.countries[customer] == "" {
+		b.countries[customer] = line.Country
+	}
 }
 
 // buyers are the customers of the batch's orders, each once.
@@ -56,7 +64,10 @@ func (b *batch) buyers() []Buyer {
 	for _, o := range b.orders {
 		known := slices.ContainsFunc(buyers, func(b Buyer) bool { return b.ID == o.CustomerID })
 		if o.CustomerID != "" && !known {
-			buyers = append(buyers, Buyer{ID: o.CustomerID, RegisteredAt: o.PlacedAt})
+			buyers = append(buyers, Buyer{
+				ID: o.CustomerID, RegisteredAt: o.PlacedAt,
+				Email: insideout.Seal(o.CustomerID + "@example.com"), Country: insideout.Seal(b.countries[o.CustomerID]),
+			})
 		}
 	}
 	return buyers

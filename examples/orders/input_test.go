@@ -118,7 +118,6 @@ func TestBadInputIsOneClearLine(t *testing.T) {
 		"endpoint is no URL":   {[]string{"-endpoint", "localhost"}, "-endpoint"},
 		"both engines":         {[]string{"-data", dir, "-endpoint", "aws"}, "exclude each other"},
 		"seed is no number":    {[]string{"-chaos", "x"}, `invalid value "x" for flag -chaos: the seed is not an integer`},
-		"erase comes later":    {[]string{"-erase", "17850"}, "-erase is not available yet"},
 		"unknown flag":         {[]string{"-what"}, "-h lists the flags"},
 		"argument for no flag": {[]string{"file.csv"}, `unexpected argument "file.csv"`},
 	} {

@@ -52,6 +52,7 @@ type options struct {
 	in, data, endpoint, lake, dump string
 	json                           bool
 	chaos                          *uint64 // the seed
+	erase                          []string
 }
 
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
@@ -108,7 +109,7 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	flags.StringVar(&opts.endpoint, "endpoint", "", "use the DynamoDB endpoint at `URL` instead of the embedded engine; aws means the environment's region")
 	flags.StringVar(&opts.lake, "lake", "", "keep every published event in `DIR`, as JSON lines")
 	flags.Func("chaos", "deliver every event one to four times, shuffled across batches, to listeners that crash and whose table throttles and loses answers; `SEED` is an integer", opts.setChaos)
-	flags.StringVar(&erase, "erase", "", "erase the customers `ID[,ID…]` afterwards (not available yet)")
+	flags.StringVar(&erase, "erase", "", "erase the customers `ID[,ID…]` afterwards, wherever they are, and print the receipts")
 	flags.StringVar(&opts.dump, "dump", "", "write the view as CSV to `FILE`")
 	flags.BoolVar(&opts.json, "json", false, "print the summary as one JSON object")
 	err := flags.Parse(args)
@@ -122,10 +123,13 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 		return opts, badInput{fmt.Errorf("%w; -h lists the flags", err)}
 	case flags.NArg() > 0:
 		return opts, badInput{fmt.Errorf("unexpected argument %q; the file of invoices goes to -in", flags.Arg(0))}
-	case erase != "":
-		return opts, badInput{errors.New("-erase is not available yet: this version has no erase job; run without it")}
 	case opts.data != "" && opts.endpoint != "":
 		return opts, badInput{errors.New("-data and -endpoint exclude each other: the data is either in a folder or at the endpoint")}
+	}
+	if erase != "" {
+		if opts.erase, err = parseErase(erase); err != nil {
+			return opts, err
+		}
 	}
 	return opts, checkDump(opts.dump)
 }

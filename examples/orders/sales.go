@@ -15,20 +15,20 @@ import (
 
 // Order is an invoice, or a credit: an invoice that takes goods back.
 type Order struct {
-	ID         string    `dynamo:"id" json:"id"`
-	CustomerID string    `dynamo:"customerId,omitempty" json:"customerId,omitempty"` // empty: a guest's
-	Credit     bool      `dynamo:"credit,omitempty" json:"credit,omitempty"`
-	PlacedAt   time.Time `dynamo:"placedAt" json:"placedAt"`
+	ID         string    `dynamo:"id" json:"id" gdpr:"none"`
+	CustomerID string    `dynamo:"customerId,omitempty" json:"customerId,omitempty" gdpr:"keep=Art. 17(3)(b): tax law,until=10y,category=identity,purpose=accounting"` // empty: a guest's
+	Credit     bool      `dynamo:"credit,omitempty" json:"credit,omitempty" gdpr:"none"`
+	PlacedAt   time.Time `dynamo:"placedAt" json:"placedAt" gdpr:"none"`
 }
 
 // Line is one line of an order.
 type Line struct {
-	OrderID     string `dynamo:"orderId" json:"-"`
-	No          int    `dynamo:"no" json:"no"`
-	StockCode   string `dynamo:"stockCode" json:"stockCode"`
-	Description string `dynamo:"description,omitempty" json:"description,omitempty"`
-	Quantity    int64  `dynamo:"quantity" json:"quantity"`
-	Price       Amount `dynamo:"price" json:"price"`
+	OrderID     string `dynamo:"orderId" json:"-" gdpr:"none"`
+	No          int    `dynamo:"no" json:"no" gdpr:"none"`
+	StockCode   string `dynamo:"stockCode" json:"stockCode" gdpr:"none"`
+	Description string `dynamo:"description,omitempty" json:"description,omitempty" gdpr:"none"`
+	Quantity    int64  `dynamo:"quantity" json:"quantity" gdpr:"none"`
+	Price       Amount `dynamo:"price" json:"price" gdpr:"none"`
 }
 
 // Basket is an order with its lines: one item collection, read in one Query.
@@ -37,15 +37,18 @@ type Basket struct {
 	Lines []Line
 }
 
-// Buyer is a customer as the orders service knows one: registered at the first order.
+// Buyer is a customer as the orders service knows one: registered at the first order. What is sealed leaves this service as it is stored, sealed.
 type Buyer struct {
-	ID           string    `dynamo:"id" json:"id"`
-	RegisteredAt time.Time `dynamo:"registeredAt" json:"registeredAt"`
+	ID           string                   `dynamo:"id" json:"id" gdpr:"erase,category=identity,purpose=order handling"`
+	RegisteredAt time.Time                `dynamo:"registeredAt" json:"registeredAt" gdpr:"erase,category=history,purpose=order handling"`
+	Email        insideout.Sealed[string] `dynamo:"email,omitempty" json:"email,omitzero" seal:"contact" gdpr:"erase,category=contact,purpose=order handling"`
+	Country      insideout.Sealed[string] `dynamo:"country,omitempty" json:"country,omitzero" seal:"contact" gdpr:"erase,category=contact,purpose=order handling"`
 }
 
 var (
 	Orders = table.DefineNode("order", func(o *Order, d *table.Def[Order]) {
 		d.ID(&o.ID)
+		d.Subject(&o.CustomerID)
 	})
 	Lines = table.DefineEdge("line", "lines", func(l *Line, d *table.Def[Line]) {
 		d.Owner(&l.OrderID)
@@ -57,6 +60,7 @@ var (
 	)
 	Buyers = table.DefineNode("customer", func(b *Buyer, d *table.Def[Buyer]) {
 		d.ID(&b.ID)
+		d.Subject(&b.ID)
 	})
 )
 
@@ -73,6 +77,9 @@ func newTrigger(db *table.DB, bus cdc.Publisher) (*cdc.Trigger, error) {
 	return cdc.New(bus,
 		&cdc.Options{Source: "orders"},
 		cdc.Publish(Buyers, func(c cdc.Change[Buyer]) (insideout.Event, error) {
+			if c.Kind != cdc.Created { // erasures change and delete customers: nobody needs to hear who they were
+				return insideout.Event{}, cdc.ErrSkip
+			}
 			return fact("customer-registered", "customer", c.New)
 		}),
 		cdc.PublishAggregate(db, Baskets, func(c cdc.Change[Basket]) (insideout.Event, error) {
@@ -101,8 +108,8 @@ func fact(eventType, member string, body any) (insideout.Event, error) {
 func placeOrders(ctx context.Context, db *table.DB, b batch) error {
 	if err := each(ctx, b.buyers(), func(ctx context.Context, buyer Buyer) error {
 		err := Buyers.Create(ctx, db, buyer)
-		if errors.Is(err, table.ErrExists) {
-			return nil // registered before
+		if errors.Is(err, table.ErrExists) || errors.Is(err, insideout.ErrShredded) {
+			return nil // registered before, or erased: an old file brings nobody back
 		}
 		return err
 	}); err != nil {

@@ -8,6 +8,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/insideout-go/insideout/gdpr"
 	"github.com/insideout-go/insideout/views"
 )
 
@@ -36,12 +37,15 @@ type Summary struct {
 
 	Chaos *Faults `json:"chaos,omitempty"` // only with -chaos
 
-	ViewDigest string   `json:"view_digest"`
-	ElapsedMS  int64    `json:"elapsed_ms"`
-	Receipts   []string `json:"receipts"`
+	Withheld int64 `json:"withheld,omitempty"` // writes that were not made, since their customer was erased
 
-	top     []Customer
-	resumed int
+	ViewDigest string            `json:"view_digest"`
+	ElapsedMS  int64             `json:"elapsed_ms"`
+	Receipts   []json.RawMessage `json:"receipts"` // of -erase: each as the bytes that verify
+
+	receipts []gdpr.Receipt
+	top      []Customer
+	resumed  int
 }
 
 // flow adds what the services counted.
@@ -49,6 +53,7 @@ func (s *Summary) flow(published int64, view views.Stats) {
 	s.EventsPublished, s.EventsDelivered = published, view.In
 	s.Applied, s.Stale, s.Duplicate = view.Applied, view.Stale, view.Duplicate
 	s.Coalesced, s.Faults = view.Coalesced, view.Faults
+	s.Withheld = view.Withheld
 	s.Writes, s.Reads, s.RolledUp = view.Writes, view.Reads, view.RolledUp
 }
 
@@ -63,7 +68,10 @@ func (s Summary) writeJSON(w io.Writer) error {
 	if s.Rejects == nil {
 		s.Rejects = []Reject{}
 	}
-	s.Receipts = []string{}
+	var err error
+	if s.Receipts, err = receiptLines(s.receipts); err != nil {
+		return err
+	}
 	return json.NewEncoder(w).Encode(s)
 }
 
@@ -92,6 +100,12 @@ func (s Summary) writeText(w io.Writer, opts options) error {
 	fmt.Fprintf(&out, "          digest %s\n", s.ViewDigest)
 	fmt.Fprintf(&out, "          %s in all\n", time.Duration(s.ElapsedMS)*time.Millisecond)
 	s.writeTop(&out)
+	for _, r := range s.receipts {
+		out.WriteString("\n")
+		if err := r.Describe(&out); err != nil {
+			return err
+		}
+	}
 	out.WriteString(whereNext(opts))
 	_, err := io.WriteString(w, out.String())
 	return err
