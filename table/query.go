@@ -20,6 +20,9 @@ type Query[T any] struct {
 	where []Cond
 	bound func() (RowKey, error) // Of: the partition
 	err   error
+
+	attrs []string                                        // what a Project asks for, or nil for all
+	via   func(context.Context, *DB, []Item) ([]T, error) // how it decodes
 }
 
 // Query asks an index of the model. The conditions are about the fields of its keys: Eq for every field of the partition, then,
@@ -97,6 +100,9 @@ func (q Query[T]) ask(db *DB, opts []ReadOption, allowed ...string) (*asked, err
 		return nil, err
 	}
 	a.print = a.fingerprint(q.e.m.name)
+	if q.attrs != nil {
+		a.project(q.attrs)
+	}
 	return a, nil
 }
 
@@ -310,6 +316,9 @@ func (a *asked) startKey(position []byte) (Item, error) {
 
 // decode refuses rows that are not the model's: an index of this table holds something else under its name.
 func (q Query[T]) decode(ctx context.Context, db *DB, items []Item) ([]T, error) {
+	if q.via != nil {
+		return q.via(ctx, db, items)
+	}
 	for _, item := range items {
 		if !q.e.m.matches(item) {
 			return nil, q.e.fail("query", keyOfItem(item), unknownRow(item))

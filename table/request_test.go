@@ -113,6 +113,7 @@ func TestRequestsOfReads(t *testing.T) {
 		"between":   all(Orders.Query(ByStatus, table.Eq(&f.Status, "OPEN"), table.Between(&f.PlacedAt, at, at.Add(time.Hour)))),
 		"shards":    all(openOf(spread(3))),
 		"list":      all(Orders.List()),
+		"project":   all(table.Project[Card](Orders.List())),
 		"count": func(ctx context.Context, db *table.DB) error {
 			return second(Lines.Of("42", table.Lt(&l.No, 3)).Where(table.Eq(&l.SKU, "a-1")).Count(ctx, db))
 		},

@@ -113,6 +113,7 @@ func (m *model) scanSegment(ctx context.Context, db *DB, in *dynamodb.ScanInput,
 // Count is the number of entities that All would return. Only the attributes that decide about it are sent; DynamoDB reads, and bills, the rows
 // in full. Options: Eventual (Of), WithDeleted.
 func (q Query[T]) Count(ctx context.Context, db *DB, opts ...ReadOption) (int, error) {
+	q.attrs = nil // what decides is asked for, and nothing else
 	a, err := q.ask(db, opts, "Eventual", "WithDeleted")
 	if err != nil {
 		return 0, q.fail(err)
@@ -129,15 +130,6 @@ func (q Query[T]) Count(ctx context.Context, db *DB, opts ...ReadOption) (int, e
 		n++
 	}
 	return n, nil
-}
-
-// versions are the attributes of the versions of all lanes.
-func (m *model) versions() []string {
-	var attrs []string
-	for _, l := range m.lanes {
-		attrs = append(attrs, l.name.VersionAttribute())
-	}
-	return attrs
 }
 
 // project asks for these attributes and those of the keys alone.

@@ -1,0 +1,106 @@
+package table
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+)
+
+// Project is the query with a smaller struct as its result: every field of S is stored under the attribute of a field of the model, and has its type. DynamoDB
+// sends these attributes alone, but reads and bills whole rows. Ids and owners are among them. Fields that S and the model tag alike match, whatever their
+// names. Mistakes show when the query is read.
+//
+//	type Card struct {
+//		ID    string    `dynamo:"id"`
+//		Since time.Time `dynamo:"placedAt"`
+//	}
+//
+//	for card, err := range table.Project[Card](Orders.List()).All(ctx, db) { … }
+func Project[S, T any](q Query[T]) Query[S] {
+	if q.e == nil {
+		return Query[S]{}
+	}
+	m := q.e.m
+	p, err := projectionOf(m, reflect.TypeFor[S]())
+	if q.err != nil {
+		err = q.err
+	}
+	next := Query[S]{e: &entity[S]{m: m}, index: q.index, conds: q.conds, where: q.where, bound: q.bound, err: err}
+	if p == nil {
+		return next
+	}
+	if next.attrs = p.attrs; len(m.upgrades) > 0 {
+		next.attrs = nil // a row of an older version may have other ones
+	}
+	next.via = func(ctx context.Context, db *DB, items []Item) ([]S, error) {
+		whole, err := q.decode(ctx, db, items)
+		list := make([]S, len(whole))
+		for i := range whole {
+			p.copy(reflect.ValueOf(&whole[i]).Elem(), reflect.ValueOf(&list[i]).Elem())
+		}
+		return list, err
+	}
+	return next
+}
+
+// projection moves fields of a model's struct into a smaller one.
+type projection struct {
+	attrs    []string // that are asked for
+	from, to []*field
+}
+
+func projectionOf(m *model, t reflect.Type) (*projection, error) {
+	if t.Kind() != reflect.Struct || isTime(t) {
+		return nil, invalid("%s is not a struct", t)
+	}
+	c := &compiler{inside: map[reflect.Type]bool{t: true}}
+	list := c.fields(t, nil, "")
+	c.duplicates(list)
+	p := &projection{attrs: []string{attrDiscriminator, attrDeleted, attrTTL}}
+	p.attrs = append(p.attrs, m.versions()...)
+	for i := range list {
+		at := m.indexOf(&list[i])
+		switch {
+		case at < 0:
+			c.fault(list[i].path, fmt.Sprintf("attribute %q is none of %q", list[i].attr, m.name), "take the tag over from the model's field")
+		case m.all[at].typ != list[i].typ:
+			c.fault(list[i].path, fmt.Sprintf("it is a %s, and field %s of the model is a %s", list[i].typ, m.all[at].path, m.all[at].typ), "use the model's type")
+		default:
+			p.from, p.to = append(p.from, &m.all[at]), append(p.to, &list[i])
+			p.attrs = append(p.attrs, m.needed(at)...)
+		}
+	}
+	if len(c.faults) > 0 {
+		return nil, invalid("%w", &definitionError{model: fmt.Sprintf("a projection of %q (%s)", m.name, t), faults: c.faults})
+	}
+	return p, nil
+}
+
+// needed are the attributes that a field is read from.
+func (m *model) needed(i int) []string {
+	attrs := []string{m.all[i].attr}
+	if m.all[i].seal != nil {
+		attrs = append(attrs, m.subject.attrs[0])
+	}
+	if envelope := m.envelopeOf(i); envelope != "" {
+		attrs = append(attrs, envelope)
+	}
+	return attrs
+}
+
+func (p *projection) copy(from, to reflect.Value) {
+	for i, f := range p.from {
+		if v := f.value(from); v.IsValid() {
+			p.to[i].settable(to).Set(v)
+		}
+	}
+}
+
+// versions are the attributes of the versions of all lanes.
+func (m *model) versions() []string {
+	var attrs []string
+	for _, l := range m.lanes {
+		attrs = append(attrs, l.name.VersionAttribute())
+	}
+	return attrs
+}
