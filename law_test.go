@@ -72,7 +72,7 @@ func events() *rapid.Generator[insideout.Event] {
 			ID: rapid.StringN(1, 20, -1).Draw(t, "id"), Type: rapid.StringN(1, 20, -1).Draw(t, "type"),
 			PartitionKey: rapid.StringN(1, 20, -1).Draw(t, "key"), Timestamp: at.Draw(t, "at"),
 			Tags: rapid.MapOfN(rapid.String(), rapid.String(), 0, 4).Draw(t, "tags"),
-			Body: rapid.MapOfN(rapid.StringMatching(`[a-z]{1,3}.?`), values(), 1, 4).Draw(t, "body"),
+			Body: rapid.MapOfN(rapid.StringMatching(`[a-z]{1,3}.?`).Filter(isMember), values(), 1, 4).Draw(t, "body"),
 		}
 		for range rapid.IntRange(0, 3).Draw(t, "triggers") {
 			ref := insideout.Ref{ID: rapid.StringN(1, 9, -1).Draw(t, "ref"), Type: "x-y", Timestamp: at.Draw(t, "ref at")}
@@ -81,6 +81,9 @@ func events() *rapid.Generator[insideout.Event] {
 		return e
 	})
 }
+
+// isMember says that a name is not one of the event's own fields.
+func isMember(name string) bool { return !slices.Contains([]string{"id", "type", "tags"}, name) }
 
 // Law: what is written is read back as the same event, and equal events give equal bytes.
 func TestLawRoundTrip(t *testing.T) {
