@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -168,16 +169,16 @@ func TestPanicsBecomeErrors(t *testing.T) {
 // Another official implementation reads what is written here, and writes what is read here.
 func TestInterop(t *testing.T) {
 	t.Parallel()
-	modules := os.Getenv("INSIDEOUT_NODE_MODULES")
+	modules := os.Getenv("INSIDEOUT_JS")
 	if modules == "" {
-		t.Skip("INSIDEOUT_NODE_MODULES is not set: a folder node_modules with @aws-crypto/client-node")
+		t.Skip("INSIDEOUT_JS is not set: a folder whose node_modules has @aws-crypto/client-node")
 	}
 	c := codec(t, rawAES(t, "a", 1))
 	bound := map[string]string{"tenant": "shop", "größe": "ü"}
 	message, err := c.Encrypt(t.Context(), []byte("from Go: ü"), bound)
 	require.NoError(t, err)
 	cmd := exec.CommandContext(t.Context(), "node", "testdata/interop.cjs", base64.StdEncoding.EncodeToString(message))
-	cmd.Env = append(os.Environ(), "NODE_PATH="+modules)
+	cmd.Env = append(os.Environ(), "NODE_PATH="+filepath.Join(modules, "node_modules"))
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -82,12 +83,12 @@ func TestOpenReadsWhatThePackageWrote(t *testing.T) {
 // The package itself, where it is installed: random data keys, most of which are no UTF-8.
 func TestOpenReadsWhatThePackageWrites(t *testing.T) {
 	t.Parallel()
-	modules := os.Getenv("INSIDEOUT_NODE_MODULES")
+	modules := os.Getenv("INSIDEOUT_JS")
 	if modules == "" {
-		t.Skip("INSIDEOUT_NODE_MODULES is not set: a folder node_modules with aws-kms-ee")
+		t.Skip("INSIDEOUT_JS is not set: a folder whose node_modules has aws-kms-ee")
 	}
 	cmd := exec.CommandContext(t.Context(), "node", "testdata/make.cjs", "200")
-	cmd.Env = append(os.Environ(), "NODE_PATH="+modules)
+	cmd.Env = append(os.Environ(), "NODE_PATH="+filepath.Join(modules, "node_modules"))
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	raw, err := cmd.Output()
