@@ -49,6 +49,8 @@
 //     them; they are left out here.
 //   - Reads of the table itself are consistent unless [Eventual] is given. An aggregate is read in full or not at all.
 //   - A page is full unless it is the last one. Cursors show no key and cannot be made up.
+//   - A field tagged `seal:"class"` is stored as a ciphertext or not at all, and its value is in no error: see Options.Sealer and
+//     Options.Opener.
 //   - Requests are deterministic text with generated placeholders, and carry only the clauses that they need. [DB.Params] shows
 //     them without sending.
 //
