@@ -124,6 +124,9 @@ func (t *rows) read(ctx context.Context, task *Task, key table.Item, r *Result) 
 }
 
 func (t *rows) write(ctx context.Context, task *Task, item table.Item, a Action, r *Result) error {
+	if err := t.unguard(ctx, task, item, a, r); err != nil {
+		return err
+	}
 	in := t.update(task, item, a)
 	out, err := t.db.Client().UpdateItem(ctx, in)
 	used := Cost{Writes: costOf(item).Writes}
@@ -132,6 +135,41 @@ func (t *rows) write(ctx context.Context, task *Task, item table.Item, a Action,
 	}
 	r.Spent = r.Spent.plus(used)
 	return errors.Join(err, task.Spend(ctx, used))
+}
+
+// unguard removes the guards of unique values that go. They go before the row: a stop in between leaves a row that is erased next time, and no value
+// without one.
+func (t *rows) unguard(ctx context.Context, task *Task, item table.Item, a Action, r *Result) error {
+	m := t.models[a.Kind]
+	guards, err := m.guards(item)
+	if err != nil || len(guards) == 0 {
+		return err
+	}
+	if a.Do != DeleteRow {
+		left := maps.Clone(item)
+		for _, f := range a.Fields {
+			delete(left, m.attribute(f.Field))
+		}
+		stay, err := m.guards(left)
+		if err != nil {
+			return err
+		}
+		guards = slices.DeleteFunc(guards, func(k table.RowKey) bool { return slices.Contains(stay, k) })
+	}
+	for _, g := range guards {
+		_, err := t.db.Client().DeleteItem(ctx, &dynamodb.DeleteItemInput{
+			TableName: new(t.db.Name()), Key: table.Item{"pk": text(g.PK), "sk": text(g.SK)},
+			ConditionExpression: new("holderPk = :pk AND holderSk = :sk"), ExpressionAttributeValues: table.Item{":pk": item["pk"], ":sk": item["sk"]},
+		})
+		if _, others := errors.AsType[*types.ConditionalCheckFailedException](err); err != nil && !others {
+			return err
+		}
+		r.Spent.Writes++
+		if err := task.Spend(ctx, Cost{Writes: 1}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // update is the request that carries out an action on a row: a partial update, under the condition that the row is still as it was read.

@@ -76,6 +76,40 @@ var (
 
 func models() []gdpr.Model { return []gdpr.Model{customers, orders, invoices, visits} }
 
+type account struct {
+	ID    string `dynamo:"id" gdpr:"none"`
+	Owner string `dynamo:"owner" gdpr:"erase"`
+	Email string `dynamo:"email" gdpr:"erase"`
+	Nick  string `dynamo:"nick" gdpr:"none"`
+}
+
+var accounts = table.DefineNode("account", func(a *account, d *table.Def[account]) {
+	d.ID(&a.ID)
+	d.Subject(&a.Owner)
+	d.Unique(&a.Email)
+	d.Unique(&a.Nick)
+})
+
+// A unique value lives on in the key of its guard, unless that goes too.
+func TestEraseTakesGuardsAlong(t *testing.T) {
+	t.Parallel()
+	everywhere(t, func(t *testing.T, e engine) {
+		s := newShop(t, e, gdpr.Options{}, accounts)
+		save := func(id, owner, nick string) error {
+			return accounts.Save(t.Context(), s.db, account{ID: id, Owner: owner, Email: owner + "@example.com", Nick: nick})
+		}
+		require.NoError(t, save("1", "anna", "a"))
+		require.NoError(t, save("2", "bert", "b"))
+		require.Equal(t, gdpr.Erased, s.erase(t, "anna").Outcome)
+		for key := range s.all(t) {
+			require.NotContains(t, key, "anna")
+		}
+		require.NoError(t, save("3", "anna", "c"), "the address is free")
+		require.ErrorIs(t, save("4", "carl", "a"), table.ErrExists, "what is not erased stays unique")
+		require.ErrorIs(t, save("5", "bert", "d"), table.ErrExists, "others' values too")
+	})
+}
+
 // engine is what the tests run on.
 type engine interface {
 	table.Client
@@ -111,17 +145,22 @@ type shop struct {
 	*gdpr.Controller
 }
 
-func newShop(t testing.TB, e engine, opts gdpr.Options) *shop {
+func newShop(t testing.TB, e engine, opts gdpr.Options, more ...gdpr.Model) *shop {
 	name := "gdpr-" + uuid.NewString()
 	ctx := context.Background()
-	require.NoError(t, table.Create(ctx, e, name, table.Schema(customers, orders, invoices, visits)))
+	all := append(models(), more...)
+	definitions := make([]table.Definition, len(all))
+	for i, m := range all {
+		definitions[i] = m
+	}
+	require.NoError(t, table.Create(ctx, e, name, table.Schema(definitions...)))
 	require.NoError(t, table.Create(ctx, e, name+"-jobs", gdpr.Schema()))
 	db, err := table.Open(e, name, &table.Options{SubjectKey: refKey})
 	require.NoError(t, err)
 	own, err := table.Open(e, name+"-jobs", nil)
 	require.NoError(t, err)
 	opts.Signer = signer
-	c, err := gdpr.New(own, []gdpr.Place{gdpr.Table("shop", db, models(), nil)}, &opts)
+	c, err := gdpr.New(own, []gdpr.Place{gdpr.Table("shop", db, all, nil)}, &opts)
 	require.NoError(t, err)
 	return &shop{e, db, own, c}
 }

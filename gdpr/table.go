@@ -21,6 +21,7 @@ type Model interface {
 	table.Definition
 	Attributes() iter.Seq2[string, reflect.StructField]
 	Derived(attribute string) []string
+	Guards(item table.Item) ([]table.RowKey, error)
 }
 
 // TableOptions adjust a place of rows. The zero value of each field is its default.
@@ -52,6 +53,7 @@ type personal struct {
 	name     string
 	policies []policy
 	derived  map[string][]string
+	guards   func(table.Item) ([]table.RowKey, error)
 	reviewed map[string]bool // attributes that tell nothing about a person
 	known    map[string]bool // attributes of the model
 }
@@ -95,7 +97,7 @@ func orElse[T ~int | ~int64](v, other T) T {
 }
 
 func personalOf(m Model) (*personal, []error) {
-	p := &personal{name: m.Name(), derived: map[string][]string{}, reviewed: map[string]bool{}, known: map[string]bool{}}
+	p := &personal{name: m.Name(), guards: m.Guards, derived: map[string][]string{}, reviewed: map[string]bool{}, known: map[string]bool{}}
 	var faults []error
 	for attribute, field := range m.Attributes() {
 		policy, ok, err := parsePolicy(attribute, field)

@@ -303,6 +303,9 @@ func (r *row) checkUnique() error {
 // Guards are the keys of the rows that guard the unique values of a row, for programs that remove rows or values by themselves: a guard has the
 // value in its key, and goes with it, on the condition that its holderPk and holderSk name the row.
 func (e *entity[T]) Guards(item Item) ([]RowKey, error) {
+	if len(e.m.uniques) == 0 {
+		return nil, nil
+	}
 	rv := reflect.New(e.m.goType).Elem()
 	if err := e.m.decodeRow(item, rv); err != nil {
 		return nil, e.fail("guards", keyOfItem(item), err)
