@@ -94,8 +94,13 @@ func exitOf(err error) int {
 		is   error
 		code int
 	}{
-		{ErrNoJob, exitUsage}, {ErrNotApproved, exitRefused}, {ErrApproval, exitRefused}, {ErrBusy, exitWaiting}, {ErrWaiting, exitWaiting},
-		{ErrRemains, exitUnproved}, {ErrReceipt, exitUnproved},
+		{ErrNoJob, exitUsage},
+		{ErrNotApproved, exitRefused},
+		{ErrApproval, exitRefused},
+		{ErrBusy, exitWaiting},
+		{ErrWaiting, exitWaiting},
+		{ErrRemains, exitUnproved},
+		{ErrReceipt, exitUnproved},
 	} {
 		if errors.Is(err, e.is) {
 			return e.code
