@@ -19,7 +19,6 @@ type pace struct {
 	mu     sync.Mutex
 	reads  time.Time // when every read so far is paid
 	writes time.Time
-	spent  Cost
 }
 
 func (p *pace) spend(ctx context.Context, used Cost) error {
@@ -40,7 +39,6 @@ func (p *pace) spend(ctx context.Context, used Cost) error {
 func (p *pace) due(used Cost) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.spent = p.spent.plus(used)
 	now := time.Now()
 	p.reads = later(p.reads, now, used.Reads, p.budget.Reads)
 	p.writes = later(p.writes, now, used.Writes, p.budget.Writes)
@@ -56,10 +54,4 @@ func later(free, now time.Time, units, rate float64) time.Time {
 		return free
 	}
 	return free.Add(time.Duration(units / rate * float64(time.Second)))
-}
-
-func (p *pace) total() Cost {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.spent
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"slices"
 	"time"
 
 	"github.com/insideout-go/insideout/table"
@@ -138,11 +137,6 @@ const (
 	stepCertify   step = "certify"
 	stepDone      step = "done"
 )
-
-// order is how steps follow each other.
-var order = []step{stepApprove, stepSuppress, stepShred, stepErase, stepPropagate, stepVerify, stepCertify, stepDone}
-
-func (s step) next() step { return order[slices.Index(order, s)+1] }
 
 // work is a job that is being carried out.
 type work struct {
