@@ -177,7 +177,7 @@ func (b *batch) mapAggregate(ctx context.Context, g *touched) {
 		err = b.trigger.complete(&o.event, &g.last, aggregateID(&g.last, rule.name), rule.entity, rule.name)
 	}
 	switch {
-	case errors.Is(err, ErrSkip):
+	case isNothing(err):
 	case err != nil:
 		b.poison(o, &g.last, rule.name, err)
 	default:

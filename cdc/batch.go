@@ -91,7 +91,7 @@ func (b *batch) applyRow(i int, c *change, rule rowRule, ordinal int) {
 		err = b.trigger.complete(&event, c, id, entityOf(c), rule.name)
 	}
 	switch {
-	case errors.Is(err, ErrSkip):
+	case isNothing(err):
 	case err != nil:
 		b.poison(outgoing{place: i, order: ordinal, blame: i}, c, rule.name, err)
 	default:

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/insideout-go/insideout"
 	"github.com/insideout-go/insideout/table"
 )
 
@@ -21,6 +22,12 @@ const (
 
 // ErrSkip is what a mapper returns for a change that is no fact: nothing is published for it, and nothing is wrong.
 var ErrSkip = errors.New("cdc: nothing to publish")
+
+// isNothing reports whether a mapper's error says that there is nothing to publish: also since the value that it would be about was
+// erased with its key.
+func isNothing(err error) bool {
+	return errors.Is(err, ErrSkip) || errors.Is(err, insideout.ErrShredded)
+}
 
 // Change is one change of a row, or of an aggregate, in the terms of the model.
 type Change[T any] struct {

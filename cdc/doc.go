@@ -40,6 +40,16 @@
 // without the images of the row: what it says is where to look, and the shard goes on. What fails for another reason is tried
 // again: by the publisher for as long as its context lasts, then by Lambda or Tail, from the first record that is concerned.
 //
+// # Sealed values
+//
+// Nothing is opened on the way, and nothing sealed anew: an [insideout.Sealed] in a [Change] is the ciphertext of the row, with its origin,
+// and SetBody puts both into the event. A plain field with the tag seal is the zero value in a change, whatever is in the row, and so
+// does not count among [Change.Fields]: what is to be published is a Sealed. An aggregate is read with its DB, and has such fields if
+// that has an Opener; SetBody refuses them, as it refuses a Sealed that was never written, and the change becomes a fault that has the
+// name of the field and the row as it is stored. A mapper's error that is insideout.ErrShredded is like [ErrSkip].
+//
+// # Streams
+//
 // Streams must carry NEW_AND_OLD_IMAGES. With new images alone, changes tell nothing of what was before, and rows that are
 // removed without a tombstone are faults; with keys alone every record is.
 //

@@ -27,7 +27,15 @@ type panicError struct {
 	stack string
 }
 
-func (e *panicError) Error() string { return fmt.Sprintf("cdc: the mapper panicked: %v", e.value) }
+// Error has the value of the panic only where it is a text or an error: another value may be a row, with all that is in it.
+func (e *panicError) Error() string {
+	switch v := e.value.(type) {
+	case string, error:
+		return fmt.Sprintf("cdc: the mapper panicked: %v", v)
+	default:
+		return fmt.Sprintf("cdc: the mapper panicked with a value of the type %T", v)
+	}
+}
 
 // safely turns a panic of f into an error.
 func safely[T any](f func() (T, error)) (result T, err error) {

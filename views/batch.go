@@ -19,7 +19,7 @@ import (
 type delivery struct {
 	event   insideout.Event
 	raw     []byte // the event's JSON, made when it is needed if it did not come with it
-	lazy    bool   // event has only what routes it; whole gets the rest from raw
+	lazy    bool   // event has only what routes it, and eem; whole gets the rest from raw
 	version idempotence.Version
 	wrong   error  // why the record is no event
 	nothing bool   // the record says nothing to listeners
@@ -142,7 +142,11 @@ func (b *batch) take(ctx context.Context) {
 	}
 	mutations := make([]mutation, n)
 	// Mapping is computing: more workers than processors, or workers for a few events, would only get in each other's way.
-	b.work(len(b.deliveries), min(b.opts.Workers, runtime.GOMAXPROCS(0), 1+len(b.deliveries)/mappedByOne), func(i int) {
+	workers := min(b.opts.Workers, runtime.GOMAXPROCS(0), 1+len(b.deliveries)/mappedByOne)
+	if b.opts.Opener != nil { // which may ask for keys
+		workers = b.opts.Workers
+	}
+	b.work(len(b.deliveries), workers, func(i int) {
 		d := &b.deliveries[i]
 		b.mapEvent(ctx, i, mutations[d.place:d.place+len(d.rules)])
 	})
@@ -167,7 +171,7 @@ func (b *batch) mapEvent(ctx context.Context, i int, mutations []mutation) {
 		return
 	}
 	for at, r := range d.rules {
-		m, err := safely(func() (mutation, error) { return r.prepare(d) })
+		m, err := safely(func() (mutation, error) { return r.prepare(ctx, b.opts.Opener, d) })
 		if err != nil {
 			b.judge(i, r.name, err, judgeMapper(err))
 			continue

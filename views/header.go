@@ -2,6 +2,7 @@ package views
 
 import (
 	"bytes"
+	"encoding/json"
 	"strconv"
 	"strings"
 	"time"
@@ -10,7 +11,7 @@ import (
 )
 
 // headerOf reads what routes an event, its id, type, time, partition key and tags, in one pass over its JSON and without
-// its body, which many events never need: a mapper decodes the JSON on its own, and the events of no rule are dropped. ok is
+// its body (but for what tells of sealed values), which many events never need: a mapper decodes the JSON on its own, and the events of no rule are dropped. ok is
 // false for whatever is not an everyday event, which is then decoded in full: members missing, written with escapes, or
 // twice; tags that are no texts; a claim check; something compressed; text that is no JSON.
 func headerOf(raw []byte) (e insideout.Event, ok bool) {
@@ -39,6 +40,8 @@ func setHeader(e *insideout.Event, name, value []byte) bool {
 		return setTags(e, value)
 	case memberClaim:
 		return false
+	case memberEEM:
+		e.Body = map[string]json.RawMessage{memberEEM: value}
 	}
 	return true
 }

@@ -40,6 +40,11 @@ type Options struct {
 	// and a key. Default: none; such an event is then a fault.
 	ClaimChecks ClaimChecks
 
+	// Opener opens the [insideout.Sealed] values of events before a mapper gets them, those of an event in one call. What does not
+	// open is a fault; where keys cannot be had, the event is tried again. A key that was destroyed or may not be used is neither:
+	// the mapper finds out when it reveals the value. Default: none; mappers hand on what is sealed as it is.
+	Opener insideout.Opener
+
 	// MaxSkew is how far the timestamp of an event may be ahead of the clock. An event from the far future would win
 	// over all others until then, so it is a fault. Default: one hour.
 	MaxSkew time.Duration

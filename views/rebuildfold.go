@@ -156,7 +156,7 @@ func (f *fold) mapOne(ctx context.Context, b *batch, i int) (mutations []mutatio
 	for _, r := range d.rules {
 		var m mutation
 		prepare := func() (err error) {
-			m, err = safely(func() (mutation, error) { return r.prepare(d) })
+			m, err = safely(func() (mutation, error) { return r.prepare(ctx, b.opts.Opener, d) })
 			return err
 		}
 		failed := prepare()

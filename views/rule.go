@@ -38,8 +38,8 @@ type rule struct {
 	place int // among the rules, in the order of their definition
 	wrong error
 
-	// prepare maps the event to a write of a row. It does no I/O.
-	prepare func(d *delivery) (mutation, error)
+	// prepare maps the event to a write of a row. It does no I/O but that of the opener, which may be nil.
+	prepare func(ctx context.Context, o insideout.Opener, d *delivery) (mutation, error)
 }
 
 // mutation is a write that is ready to be made.
@@ -83,14 +83,18 @@ func (r *rule) apply(l *Listener) error {
 // The row replaces the one before as a whole if the event is newer, and otherwise changes nothing: one conditional
 // write, and no read. f must therefore be a function of the event alone. It is called for several events at a time. It may return [Skip], [Retry] or [Poison]; any
 // other error, and a panic, is poison.
+//
+// An [insideout.Sealed] in E knows where it was sealed: f hands it on, unopened, to a field of the model with the tag
+// `seal:"contact,carried"`. Where Options.Opener opens it, f may Reveal it; insideout.ErrShredded and ErrRestricted as f's error skip
+// the event. What is sealed in an [insideout.Event] is bound by [insideout.Body], and nothing of it is opened.
 func Upsert[E, T any](m table.Model[T], on Types, f func(E) (T, error), opts ...RuleOption) Part {
 	if m == nil || f == nil {
 		return &rule{wrong: errors.New("views: Upsert needs a model and a mapper")}
 	}
 	r := newRule("upsert", m, m.Name(), on, opts)
 	options := writeOptions(r.lane)
-	r.prepare = func(d *delivery) (mutation, error) {
-		e, err := decodeAs[E](d)
+	r.prepare = func(ctx context.Context, o insideout.Opener, d *delivery) (mutation, error) {
+		e, err := decodeAs[E](ctx, o, d)
 		if err != nil {
 			return mutation{}, err
 		}
@@ -119,8 +123,8 @@ func Remove[E, T any](m table.Model[T], on Types, f func(E) (table.ID, error), o
 	}
 	r := newRule("remove", m, m.Name(), on, opts)
 	options := writeOptions(r.lane)
-	r.prepare = func(d *delivery) (mutation, error) {
-		e, err := decodeAs[E](d)
+	r.prepare = func(ctx context.Context, o insideout.Opener, d *delivery) (mutation, error) {
+		e, err := decodeAs[E](ctx, o, d)
 		if err != nil {
 			return mutation{}, err
 		}
@@ -159,7 +163,7 @@ func writeOptions(lane idempotence.Lane) []table.WriteOption {
 }
 
 // decodeAs gives the event to a mapper in its own terms.
-func decodeAs[E any](d *delivery) (E, error) {
+func decodeAs[E any](ctx context.Context, o insideout.Opener, d *delivery) (E, error) {
 	var e E
 	if whole, ok := any(&e).(*insideout.Event); ok {
 		err := d.whole()
@@ -179,7 +183,7 @@ func decodeAs[E any](d *delivery) (E, error) {
 		}
 		return e, fmt.Errorf("views: the event does not fit %T: %w", e, misfit(err))
 	}
-	return e, nil
+	return e, unseal(ctx, o, d, &e)
 }
 
 // misfit is the error of a decoder without the value that did not fit, which may be personal.

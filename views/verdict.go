@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/aws/smithy-go"
+	"github.com/insideout-go/insideout"
 	"github.com/insideout-go/insideout/table"
 )
 
@@ -58,6 +59,9 @@ func judgeMapper(err error) verdict {
 	if v, ok := errors.AsType[*verdictError](err); ok {
 		return v.verdict
 	}
+	if erased(err) {
+		return skip
+	}
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || table.Retryable(err) {
 		return retry
 	}
@@ -67,6 +71,9 @@ func judgeMapper(err error) verdict {
 // judgeWrite tells what to do about the error of a write. What the table refuses because of the item is poison. Whatever is
 // not known to be the event's fault, such as a missing permission, may pass: it is tried again for a while.
 func judgeWrite(err error) verdict {
+	if errors.Is(err, insideout.ErrShredded) { // the row is of somebody who was erased
+		return skip
+	}
 	if table.Retryable(err) {
 		return retry
 	}
