@@ -57,6 +57,7 @@ type CommandOptions struct {
 //	verify [FILE]            check a receipt's bytes, or the whole chain of this controller's
 //	export SUBJECT           everything about a subject, as JSON (Art. 15 and 20); -csv for tables
 //	hold ID, release ID      keep something from being erased (-subject, -place, -kind, -reason, -until), and erase it after all
+//	rectify SUBJECT          correct a field in the subject's rows (Art. 16): -kind, -field, -value
 //	restrict, unrestrict SUBJECT   keep what is sealed from being opened, for a time (Art. 18)
 //	readmit SUBJECT          let a subject come back
 //	retention, reapply       erase what was kept long enough; erase again after a restore
@@ -117,10 +118,10 @@ type command struct {
 	json, yes, dry, csv  bool
 	by, approve, subject string
 	place, kind, reason  string
-	until                string
+	until, field, value  string
 }
 
-var errUsage = errors.New("usage: plan|erase|export|restrict|unrestrict|readmit SUBJECT, run JOB, status [JOB], receipt NUMBER, verify [FILE], hold|release ID, retention, reapply, record")
+var errUsage = errors.New("usage: plan|erase|export|rectify|restrict|unrestrict|readmit SUBJECT, run JOB, status [JOB], receipt NUMBER, verify [FILE], hold|release ID, retention, reapply, record")
 
 func (cmd *command) run(ctx context.Context, args []string) (int, error) {
 	if len(args) == 0 {
@@ -136,7 +137,9 @@ func (cmd *command) run(ctx context.Context, args []string) (int, error) {
 	flags.StringVar(&cmd.approve, "approve", "", "the `hash` of the plan that is approved")
 	flags.StringVar(&cmd.subject, "subject", "", "of a hold: the `id` of a subject")
 	flags.StringVar(&cmd.place, "place", "", "of a hold: a place's `name`")
-	flags.StringVar(&cmd.kind, "kind", "", "of a hold: a model's `name`")
+	flags.StringVar(&cmd.kind, "kind", "", "of a hold or a correction: a model's `name`")
+	flags.StringVar(&cmd.field, "field", "", "of a correction: the Go `field`")
+	flags.StringVar(&cmd.value, "value", "", "of a correction: the right `text`")
 	flags.StringVar(&cmd.reason, "reason", "", "of a hold: why, without personal data")
 	flags.StringVar(&cmd.until, "until", "", "of a hold: its last `day`, as 2031-12-31")
 	rest, err := parse(flags, args[1:])
@@ -196,6 +199,8 @@ func (cmd *command) commands(name string) (func(context.Context, string) (int, e
 		return cmd.release, needed
 	case "readmit":
 		return cmd.readmit, needed
+	case "rectify":
+		return cmd.rectify, needed
 	case "restrict":
 		return cmd.restrict, needed
 	case "unrestrict":

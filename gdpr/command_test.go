@@ -98,6 +98,15 @@ func TestCommandHoldsAndExports(t *testing.T) {
 	require.Equal(t, 0, x.run(t, "retention"))
 	require.Equal(t, 0, x.run(t, "readmit", "anna"))
 
+	require.Equal(t, 0, x.run(t, "rectify", "anna", "-kind", "invoice", "-field", "Address", "-value", "Street of anna, 2"))
+	require.Contains(t, x.out.String(), "2 rows corrected")
+	require.Equal(t, "Street of anna, 2", text(s.all(t)["iANNA-0 invoice"]["address"]))
+	require.Equal(t, 4, x.run(t, "rectify", "anna", "-kind", "invoice", "-field", "Address", "-value", "Street of anna, 2"))
+	for _, field := range []string{"City", "ID", "Colour"} {
+		require.Equal(t, 2, x.run(t, "rectify", "anna", "-kind", "order", "-field", field, "-value", "x"), field)
+	}
+	require.Equal(t, 0, x.run(t, "rectify", "anna", "-kind", "invoice", "-field", "Address", "-value", "Street of anna"))
+
 	require.Equal(t, 0, x.run(t, "export", "anna", "-csv"))
 	require.Contains(t, x.out.String(), "shop,invoice,1,Address,Street of anna")
 	require.Equal(t, 4, x.run(t, "export", "nobody"))

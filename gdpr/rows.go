@@ -313,7 +313,7 @@ func (u *update) stamp(task *Task, item table.Item) {
 		now = max(now, was+1)
 	}
 	u.set("timestamp", &types.AttributeValueMemberN{Value: strconv.FormatInt(now, 10)})
-	u.set("lastModifiedBy", text("gdpr "+task.Job))
+	u.set("lastModifiedBy", text(strings.TrimSpace("gdpr "+task.Job)))
 }
 
 func (u *update) text() string {
