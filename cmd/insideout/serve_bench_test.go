@@ -56,16 +56,6 @@ func firstAnswer(tb testing.TB, url string) {
 	require.Equal(tb, http.StatusOK, res.StatusCode)
 }
 
-// An idle server is small. The file of this test's program is larger than that of the real one, so it is left out.
-func TestIdleMemory(t *testing.T) {
-	t.Parallel()
-	url, process := program(t)
-	firstAnswer(t, url)
-	own := resident(t, process, "RssAnon")
-	t.Logf("%.1f MB, of these %.1f MB its own", resident(t, process, "VmRSS"), own)
-	require.Less(t, own, 15.0)
-}
-
 // BenchmarkServe measures the program beside package tabletest's benchmarks of
 // the engine and of DynamoDB Local.
 func BenchmarkServe(b *testing.B) {
