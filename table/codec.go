@@ -275,8 +275,8 @@ func decodeTime(av types.AttributeValue, rv reflect.Value) error {
 
 // pointerCodec encodes what the pointer points at; nil is an absent attribute.
 func (c *compiler) pointerCodec(t reflect.Type, tg tag) (codec, error) {
-	if t.Elem().Kind() == reflect.Pointer {
-		return checkedGuregu(t, tg)
+	if t.Elem().Kind() == reflect.Pointer { // guregu panics on it
+		return codec{}, errors.New("a pointer to a pointer cannot be stored")
 	}
 	elem, err := c.codec(t.Elem(), tg)
 	if err != nil {

@@ -57,7 +57,7 @@ func (s *sealer) seal(position, fingerprint []byte) string {
 
 func (s *sealer) open(cursor string, fingerprint []byte) ([]byte, error) {
 	raw, err := base64.RawURLEncoding.DecodeString(cursor)
-	if err != nil {
+	if err != nil || base64.RawURLEncoding.EncodeToString(raw) != cursor { // there is one text of a cursor: the decoder takes line ends and stray bits
 		return nil, fmt.Errorf("%w: it is not base64url text", ErrCursor)
 	}
 	headSize := 1 + cursorKeyID + s.aead[0].NonceSize()

@@ -52,6 +52,11 @@ type Options struct {
 	// Opener opens sealed fields when rows are read, in one call a page. Without one, an insideout.Sealed carries its ciphertext unopened, and reads of rows with
 	// other sealed fields are refused. It is met by a *crypto.Sealer.
 	Opener insideout.Opener
+	// Plaintext hears of each value that a read found as plain text, by model and attribute, in a field that accepts it for a while: `seal:"contact,plain"`, for
+	// rows from before the field was sealed. Every write seals nevertheless, so a Save of what was read migrates a row (an Update only the fields that it sets).
+	// Take the option away when the hook has nothing more to say: until then, whoever can write to the table can put a value there without a key. It may be
+	// called by several goroutines at a time. The default is none.
+	Plaintext func(model, field string)
 	// Logger hears of batches and contended rows that are tried again, at debug level. The default is none.
 	Logger *slog.Logger
 	// Capacity hears what each call of DynamoDB consumed, by index, before the operation goes on: "Query", "UpdateItem" and so on. It may be
@@ -61,20 +66,21 @@ type Options struct {
 
 // DB is a table behind a client. It is safe for concurrent use.
 type DB struct {
-	client   Client // through the hook
-	given    Client
-	hook     capacityHook
-	name     string
-	region   string
-	log      *slog.Logger
-	cursors  *sealer
-	clock    *clock
-	withheld func(ref string, at time.Time) bool
-	refer    func(subject string) string // nil without a key
-	sealer   insideout.Sealer            // or nil
-	opener   insideout.Opener            // or nil
-	readers  int                         // of shards at a time
-	replay   bool
+	client    Client // through the hook
+	given     Client
+	hook      capacityHook
+	name      string
+	region    string
+	log       *slog.Logger
+	cursors   *sealer
+	clock     *clock
+	withheld  func(ref string, at time.Time) bool
+	refer     func(subject string) string // nil without a key
+	sealer    insideout.Sealer            // or nil
+	opener    insideout.Opener            // or nil
+	plaintext func(model, field string)   // or nil
+	readers   int                         // of shards at a time
+	replay    bool
 }
 
 // Open makes a DB of a table. It does no I/O: whether the table exists shows at the first request. See Create for tables that
@@ -85,7 +91,7 @@ func Open(client Client, name string, opts *Options) (*DB, error) {
 	}
 	db := &DB{
 		client: meter(client, opts.Capacity), given: client, hook: opts.Capacity, name: name, region: opts.Region, log: opts.Logger, clock: new(clock),
-		readers: shardReaders, sealer: opts.Sealer, opener: opts.Opener,
+		readers: shardReaders, sealer: opts.Sealer, opener: opts.Opener, plaintext: opts.Plaintext,
 	}
 	var faults []error
 	if client == nil {

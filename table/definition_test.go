@@ -26,6 +26,7 @@ type Bad struct {
 	Channel  chan int              `dynamo:"channel"`
 	BadSet   []bool                `dynamo:"badSet,set"`
 	ArraySet map[[2]byte]bool      `dynamo:"arraySet,set"`
+	Twice    **int                 `dynamo:"twice"`
 	Tags     []string              `dynamo:"tags"`
 	Price    float64               `dynamo:"price"`
 	Inner    struct{ City string } `dynamo:"inner"`

@@ -50,7 +50,7 @@
 //   - Reads of the table itself are consistent unless [Eventual] is given. An aggregate is read in full or not at all.
 //   - A page is full unless it is the last one. Cursors show no key and cannot be made up.
 //   - A field tagged `seal:"class"` is stored as a ciphertext or not at all, and its value is in no error: see Options.Sealer and
-//     Options.Opener.
+//     Options.Opener. With `seal:"class,plain"` reads take, and count, the plain text of older rows: see Options.Plaintext.
 //   - Requests are deterministic text with generated placeholders, and carry only the clauses that they need. [DB.Params] shows
 //     them without sending.
 //
@@ -71,5 +71,6 @@
 // A guard of a unique value has pk "model|attributes|value" and sk "{unique", holderPk and holderSk, the key of the row that has the value, and that row's
 // timestamp and ttl. It is latched and has no discriminator, so that it is neither published nor listed.
 //
-// Ids and owners are in the key alone. An empty string, an empty set and a nil pointer are no attribute.
+// Ids and owners are in the key alone. An empty string, an empty set and a nil pointer are no attribute. A nil list is stored,
+// and read, as an empty one unless it has omitempty.
 package table

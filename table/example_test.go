@@ -7,6 +7,7 @@ import (
 	"log"
 	"time"
 
+	"github.com/insideout-go/insideout"
 	"github.com/insideout-go/insideout/idempotence"
 	"github.com/insideout-go/insideout/table"
 	"github.com/insideout-go/insideout/table/embedded"
@@ -208,4 +209,70 @@ func ExampleDef_Upgrades() {
 	}
 	fmt.Println(users.Get(ctx, db, "1"))
 	// Output: {1 ann@example.com} <nil>
+}
+
+// A list needs a part of each row only.
+func ExampleProject() {
+	type Summary struct {
+		Number string `dynamo:"id"`
+		Total  int64  `dynamo:"total"`
+	}
+	ctx := context.Background()
+	db := shop(ctx, Orders)
+	for i, id := range []string{"41", "42"} {
+		if err := Orders.Save(ctx, db, Order{ID: id, Status: "OPEN", Total: int64(100 * i), Note: "a long text"}); err != nil {
+			log.Fatal(err)
+		}
+	}
+	for summary, err := range table.Project[Summary](Orders.List()).All(ctx, db) {
+		fmt.Println(summary, err)
+	}
+	// Output:
+	// {41 0} <nil>
+	// {42 100} <nil>
+}
+
+// Data about people are stored as ciphertexts. Whoever has no opener can still carry an insideout.Sealed from place to place.
+func Example_sealing() {
+	type Contact struct {
+		ID    string
+		Email insideout.Sealed[string] `dynamo:"email" seal:"contact"`
+	}
+	contacts := table.DefineNode("contact", func(c *Contact, d *table.Def[Contact]) {
+		d.ID(&c.ID)
+		d.Subject(&c.ID) // whose key seals
+	})
+	ctx, client := context.Background(), embedded.New(nil)
+	if err := table.Create(ctx, client, "contacts", table.Schema(contacts)); err != nil {
+		log.Fatal(err)
+	}
+	sealer := newVault() // in a service: the *crypto.Sealer of a namespace
+	db, err := table.Open(client, "contacts", &table.Options{Sealer: sealer, Opener: sealer})
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := contacts.Save(ctx, db, Contact{"7", insideout.Seal("ann@example.com")}); err != nil {
+		log.Fatal(err)
+	}
+	ann, err := contacts.Get(ctx, db, "7")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(ann)
+	fmt.Println(ann.Email.Reveal())
+
+	blind, err := table.Open(client, "contacts", nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	ann, err = contacts.Get(ctx, blind, "7")
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, err = ann.Email.Reveal()
+	fmt.Println(err)
+	// Output:
+	// {7 [REDACTED]}
+	// ann@example.com <nil>
+	// insideout: the value is sealed; open it with OpenSealed, or give the reader a sealer
 }

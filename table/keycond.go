@@ -28,7 +28,21 @@ func (q Query[T]) keyCondition(b *builder, a *asked) (string, error) {
 	}
 	text += span.text(b)
 	a.exclude = span.exclude
+	if err := span.valid(pk); err != nil {
+		return "", err
+	}
 	return text, k.unused()
+}
+
+// valid refuses keys that no row can have, and that DynamoDB does not look for.
+func (s *span) valid(pk string) error {
+	if len(pk) > maxPK {
+		return invalid("the partition key has %d bytes, and DynamoDB takes %d", len(pk), maxPK)
+	}
+	if err := (RowKey{SK: s.low}).validSK(); err != nil {
+		return err
+	}
+	return RowKey{SK: s.high}.validSK()
 }
 
 // unused refuses conditions that no part of the key has used.

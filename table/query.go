@@ -93,6 +93,9 @@ func (q Query[T]) ask(db *DB, opts []ReadOption, allowed ...string) (*asked, err
 		if err != nil {
 			return nil, err
 		}
+		if len(filter) > maxExpression {
+			return nil, invalid("the filter has %d bytes as an expression, and DynamoDB takes %d: filter by less here, and by the rest in the program", len(filter), maxExpression)
+		}
 		a.in.FilterExpression = &filter
 	}
 	a.in.ExpressionAttributeNames, a.in.ExpressionAttributeValues = b.names, b.values

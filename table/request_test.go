@@ -2,12 +2,14 @@ package table_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/insideout-go/insideout"
 	"github.com/insideout-go/insideout/idempotence"
 	"github.com/insideout-go/insideout/table"
 )
@@ -15,9 +17,14 @@ import (
 // request runs an operation without sending it. Time stands at 2000-01-01, since that is where synctest starts.
 func requests(t *testing.T, do func(ctx context.Context, db *table.DB) error) string {
 	t.Helper()
+	return requestsWith(t, &table.Options{Region: "eu-west-1"}, do)
+}
+
+func requestsWith(t *testing.T, opts *table.Options, do func(ctx context.Context, db *table.DB) error) string {
+	t.Helper()
 	var text string
 	synctest.Test(t, func(t *testing.T) {
-		db, err := table.Open(nobody{}, "shop-entities", &table.Options{Region: "eu-west-1"})
+		db, err := table.Open(nobody{}, "shop-entities", opts)
 		require.NoError(t, err)
 		ctx := table.WithUser(t.Context(), "jane")
 		sent, err := db.Params(func(db *table.DB) error { return do(ctx, db) })
@@ -90,6 +97,36 @@ func TestRequestsOfWrites(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			golden(t, "write-"+name+".txt", requests(t, do))
+		})
+	}
+}
+
+func TestRequestsOfSealedWrites(t *testing.T) {
+	t.Parallel()
+	var carried insideout.Sealed[string]
+	origin := insideout.Origin{Subject: "7", Model: "patient", ID: "p1", Field: "email", Class: "contact"}
+	require.NoError(t, carried.SetField(insideout.SealedField{Origin: origin, Ciphertext: []byte("\x01" + strings.Repeat("c", 44))}))
+	view := Patient{ID: "p2", Person: "8", Phone: "555-1234", Referer: carried}
+	for name, do := range map[string]func(context.Context, *table.DB) error{
+		"save":  func(ctx context.Context, db *table.DB) error { return Patients.Save(ctx, db, patient()) },
+		"batch": func(ctx context.Context, db *table.DB) error { return db.Batch(ctx, Patients.Put(patient())) },
+		"upsert": func(ctx context.Context, db *table.DB) error {
+			return second(Patients.Upsert(ctx, db, view, version(t)))
+		},
+		"update": func(ctx context.Context, db *table.DB) error {
+			return Note2s.Update(ctx, db, table.Of("p1", "1"), table.Set(&Note2s.F.Text, "555-1234"))
+		},
+		"transact": func(ctx context.Context, db *table.DB) error {
+			return db.Transact(ctx, Patients.CreateOp(patient()), Note2s.Put(Note2{"p1", "1", "555-1234"}))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			text := requestsWith(t, &table.Options{Region: "eu-west-1", Sealer: newVault()}, do)
+			for _, secret := range secrets {
+				require.NotContains(t, text, secret)
+			}
+			golden(t, "sealed-"+name+".txt", text)
 		})
 	}
 }

@@ -14,11 +14,13 @@ import (
 	"github.com/insideout-go/insideout"
 )
 
-// sealTag is what the tag seal of a field asks for: `seal:"contact"`, or `seal:"contact,carried"`.
+// sealTag is what the tag seal of a field asks for: `seal:"contact"`, `seal:"contact,carried"` or `seal:"contact,plain"`.
 type sealTag struct {
 	class   string
-	carried bool // the ciphertext was made elsewhere, and eem says where
-	carrier bool // the field is an insideout.Sealed
+	carried bool   // the ciphertext was made elsewhere, and eem says where
+	carrier bool   // the field is an insideout.Sealed
+	plain   bool   // rows may hold plain text still
+	text    *codec // of the plain text, or nil
 }
 
 var (
@@ -45,17 +47,28 @@ func (c *compiler) seal(sf reflect.StructField) *sealTag {
 		return nil
 	}
 	class, option, _ := strings.Cut(text, ",")
-	s := &sealTag{class: class, carried: option == "carried", carrier: carrier}
+	s := &sealTag{class: class, carried: option == "carried", carrier: carrier, plain: option == "plain"}
 	if !className.MatchString(class) {
 		c.fault(sf.Name, fmt.Sprintf("%q in `seal:%q` is not a class", class, text), "lower-case letters, digits and -, with a letter first")
 	}
-	if option != "" && !s.carried || s.carried && !carrier {
-		c.fault(sf.Name, fmt.Sprintf("option %q in `seal:%q`", option, text), "the one option is carried, of an insideout.Sealed")
+	if option != "" && !s.carried && !s.plain || s.carried && !carrier || s.plain && carrier {
+		c.fault(sf.Name, fmt.Sprintf("option %q in `seal:%q`", option, text), "the options are carried, of an insideout.Sealed, and plain, of any other type")
+	}
+	if s.plain && bytesLike(sf.Type) {
+		c.fault(sf.Name, fmt.Sprintf("plain text of a %s looks like a ciphertext", sf.Type), "seal such values before the field is tagged")
 	}
 	if _, err := json.Marshal(reflect.New(sf.Type).Interface()); err != nil {
 		c.fault(sf.Name, fmt.Sprintf("a %s has no JSON form, which is what would be sealed", sf.Type), "change the type")
 	}
 	return s
+}
+
+// bytesLike says that values are stored as B.
+func bytesLike(t reflect.Type) bool {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	return (t.Kind() == reflect.Slice || t.Kind() == reflect.Array) && t.Elem().Kind() == reflect.Uint8
 }
 
 // sealsWithin says whether a type has anything to be sealed below its top.
@@ -173,6 +186,13 @@ func (c *compiler) sealedField(sf reflect.StructField, tg tag, seal *sealTag) fi
 	f := field{attr: tg.name, path: sf.Name, index: sf.Index, typ: sf.Type, seal: seal}
 	if tg.flags&flagOmitEmpty != 0 {
 		f.omit = reflect.Value.IsZero
+	}
+	if seal.plain {
+		text, err := c.codec(sf.Type, tg)
+		if err != nil {
+			c.fault(sf.Name, err.Error(), "change the type, or take the option plain away")
+		}
+		seal.text = &text
 	}
 	f.codec = sealCodec(&f)
 	return f

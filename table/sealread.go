@@ -34,7 +34,7 @@ func (m *model) carry(item Item, rv reflect.Value) error {
 	return nil
 }
 
-// ciphertext is the attribute of a sealed field; nil if there is none.
+// ciphertext is the attribute of a sealed field; nil if there is none, or plain text that is accepted.
 func (f *field) ciphertext(item Item) ([]byte, error) {
 	switch av := item[f.attr].(type) {
 	case nil, *types.AttributeValueMemberNULL:
@@ -42,8 +42,26 @@ func (f *field) ciphertext(item Item) ([]byte, error) {
 	case *types.AttributeValueMemberB:
 		return av.Value, nil
 	default:
+		if f.seal.plain {
+			return nil, nil
+		}
 		return nil, fmt.Errorf("field %s: the stored attribute is of type %s, and a sealed value is of type B", f.path, kindOf(av))
 	}
+}
+
+// openPlain decodes a field that was stored before it was sealed, where the tag accepts that. Images are not opened, and so have none of it.
+func (db *DB) openPlain(row *decoded, f *field) error {
+	av := row.item[f.attr]
+	if _, sealed := av.(*types.AttributeValueMemberB); av == nil || sealed || isNull(av) || !f.seal.plain {
+		return nil
+	}
+	if err := f.seal.text.decode(av, f.settable(row.rv)); err != nil { // the cause may quote the value
+		return fmt.Errorf("field %s: the stored plain text, of type %s, is not a %s", f.path, kindOf(av), f.typ)
+	}
+	if db.plaintext != nil {
+		db.plaintext(row.model.name, f.attr)
+	}
+	return nil
 }
 
 // origin is where the stored value of a field was sealed.
@@ -91,6 +109,9 @@ func (db *DB) open(ctx context.Context, rows []decoded, lenient bool) error {
 			return row.fail(err)
 		}
 		for _, f := range row.model.sealed {
+			if err := db.openPlain(row, f); err != nil {
+				return row.fail(err)
+			}
 			ciphertext, err := f.ciphertext(row.item)
 			if err != nil || ciphertext == nil {
 				continue // decoding has complained
