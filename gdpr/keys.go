@@ -164,7 +164,7 @@ func (m *personal) sealed(item table.Item, meta table.Meta, subject string) []in
 	var list []insideout.SealedField
 	for _, p := range m.policies {
 		value, ok := item[p.Attribute].(*types.AttributeValueMemberB)
-		if class, _, carried := strings.Cut(p.Sealed, ","); ok && class != "" && !carried {
+		if class, option, _ := strings.Cut(p.Sealed, ","); ok && class != "" && option != "carried" {
 			list = append(list, insideout.SealedField{
 				Origin:     insideout.Origin{Subject: subject, Model: m.name, ID: id, Field: p.Attribute, Class: class},
 				Ciphertext: value.Value,

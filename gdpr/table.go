@@ -177,7 +177,8 @@ func (m *personal) decide(item table.Item, changed time.Time) (ActionDo, []Field
 		if !there || p.Do == doNothing {
 			continue
 		}
-		f := FieldAction{Field: p.Field, Do: p.Do, Class: p.Sealed}
+		class, _, _ := strings.Cut(p.Sealed, ",")
+		f := FieldAction{Field: p.Field, Do: p.Do, Class: class}
 		if p.Do == doKeep {
 			f.Reason, f.Until = p.Article, p.Until.After(changed)
 			if f.Until.After(time.Now()) {
