@@ -270,9 +270,8 @@ func TestShreddedAndRestrictedFieldsAreZero(t *testing.T) {
 			_, err = got.Email.Reveal()
 			require.ErrorIs(t, err, outcome)
 			require.Equal(t, "Ann", got.Name)
+			require.ErrorIs(t, Patients.Save(ctx, db, patient()), outcome, "a late write about somebody whose key is shut")
 		}
-		err := Patients.Save(ctx, db, patient())
-		require.ErrorIs(t, err, insideout.ErrRestricted, "a late write about somebody whose key is shut")
 	})
 }
 
