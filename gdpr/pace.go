@@ -22,11 +22,15 @@ type pace struct {
 }
 
 func (p *pace) spend(ctx context.Context, used Cost) error {
-	wait := p.due(used)
-	if wait <= 0 {
+	return sleep(ctx, p.due(used))
+}
+
+// sleep waits, or ends with the context.
+func sleep(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
 		return context.Cause(ctx)
 	}
-	timer := time.NewTimer(wait)
+	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:

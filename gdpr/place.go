@@ -69,6 +69,14 @@ func (t *Task) Format(f fmt.State, _ rune) { fmt.Fprint(f, t.Ref) }
 // Spend tells what a call consumed, and waits as long as the budget asks for.
 func (t *Task) Spend(ctx context.Context, used Cost) error { return t.pace.spend(ctx, used) }
 
+// know notes an action of the plan.
+func (t *Task) know(a Action) {
+	if t.targets == nil {
+		t.targets = map[string]Action{}
+	}
+	t.targets[a.Place+"\x00"+a.Target] = a
+}
+
 // Planned is the action for a target of a place, if the plan has one.
 func (t *Task) Planned(place, target string) (Action, bool) {
 	a, ok := t.targets[place+"\x00"+target]

@@ -119,12 +119,11 @@ func (c *Controller) erase(ctx context.Context, w *work, t *Task) (step, error) 
 func (c *Controller) carryOut(ctx context.Context, w *work, t *Task, meant func(Action) bool) error {
 	var todo []planned
 	total := 0
-	t.targets = map[string]Action{}
 	for p, err := range c.each(ctx, w.ID) {
 		if err != nil {
 			return err
 		}
-		t.targets[p.Place+"\x00"+p.Target] = p.Action
+		t.know(p.Action)
 		if !meant(p.Action) {
 			continue
 		}
@@ -195,13 +194,12 @@ func (c *Controller) one(ctx context.Context, job string, t *Task, p planned) er
 // verify looks for the subject in other ways. What was written while the job ran is erased in another round; what remains after the last one is an error,
 // and the job can be run again.
 func (c *Controller) verify(ctx context.Context, w *work, t *Task) (step, error) {
-	t.targets = map[string]Action{}
 	count := 0
 	for p, err := range c.each(ctx, w.ID) {
 		if err != nil {
 			return "", err
 		}
-		t.targets[p.Place+"\x00"+p.Target] = p.Action
+		t.know(p.Action)
 		count = p.No + 1
 	}
 	w.Checks = nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -50,8 +51,9 @@ func (c *Controller) remember(ctx context.Context, w *work, row *suppressionRow)
 		if err != nil {
 			return err
 		}
-		if p.Do == ShredKey && p.Hold == "" {
-			row.Targets = append(row.Targets, target{Place: p.Place, Target: p.Target})
+		shredded := target{Place: p.Place, Target: p.Target}
+		if p.Do == ShredKey && p.Hold == "" && !slices.Contains(row.Targets, shredded) {
+			row.Targets = append(row.Targets, shredded)
 		}
 		row.Held = row.Held || p.Hold != ""
 		for _, f := range p.Fields {
@@ -60,34 +62,7 @@ func (c *Controller) remember(ctx context.Context, w *work, row *suppressionRow)
 			}
 		}
 	}
-	row.Targets = unique(row.Targets)
 	return nil
-}
-
-func unique[T comparable](list []T) []T {
-	seen := map[T]bool{}
-	kept := list[:0]
-	for _, v := range list {
-		if !seen[v] {
-			seen[v] = true
-			kept = append(kept, v)
-		}
-	}
-	return kept
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		return nil
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }
 
 // Readmit lets a subject that was erased come back, as when somebody registers again: what happens from now on is written, what happened before stays
