@@ -86,8 +86,11 @@ func (c *Controller) Release(ctx context.Context, id, who string) ([]Receipt, er
 	return list, holds.DeletePermanently(ctx, c.db, id)
 }
 
-// Retention erases what was kept of erased subjects for a reason that has ended. Run it every day.
+// Retention erases what was kept of erased subjects for a reason that has ended, and plans that nobody approved in time. Run it every day.
 func (c *Controller) Retention(ctx context.Context, who string) ([]Receipt, error) {
+	if _, err := c.Prune(ctx); err != nil {
+		return nil, err
+	}
 	now := time.Now()
 	return c.again(ctx, who, "the end of a retention", func(s suppressionRow) bool { return !s.Due.IsZero() && s.Due.Before(now) })
 }

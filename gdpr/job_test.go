@@ -363,6 +363,25 @@ func TestBadInput(t *testing.T) {
 	}
 }
 
+func TestRetentionRemovesPlansThatNobodyApproved(t *testing.T) {
+	t.Parallel()
+	s := newShelf("shelf", things(30, "anna"))
+	d := newDesk(t)
+	expired, err := d.controller(t, gdpr.Options{Approval: time.Millisecond}, s).Plan(t.Context(), "anna")
+	require.NoError(t, err)
+	c := d.controller(t, gdpr.Options{}, s)
+	waiting, err := c.Plan(t.Context(), "anna")
+	require.NoError(t, err)
+	time.Sleep(5 * time.Millisecond)
+	_, err = c.Retention(t.Context(), "OPS")
+	require.NoError(t, err)
+	_, err = c.Status(t.Context(), expired.Job)
+	require.ErrorIs(t, err, gdpr.ErrNoJob)
+	kept, err := c.Stored(t.Context(), waiting.Job)
+	require.NoError(t, err)
+	require.Len(t, kept.Actions, 30)
+}
+
 func TestNothingFoundIsAnOutcome(t *testing.T) {
 	t.Parallel()
 	c := newDesk(t).controller(t, gdpr.Options{}, newShelf("shelf", things(1, "anna")))

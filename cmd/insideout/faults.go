@@ -135,14 +135,8 @@ func (s *faultSettings) parse(args []string) error {
 		flags.StringVar(&s.journal, "journal", "", "note in this `file` what was sent, and pass over what it has: so the same command goes on after a kill")
 	}
 	err := flags.Parse(args)
-	if errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintf(s.out, "Usage: insideout faults %s [FLAG…]\n\nFlags:\n", s.verb)
-		flags.SetOutput(s.out)
-		flags.PrintDefaults()
-		return err
-	}
 	if err != nil {
-		return fmt.Errorf("%w; insideout faults %s -h lists the flags", err, s.verb)
+		return explained(err, flags, s.out, "faults "+s.verb, "")
 	}
 	return s.check(flags.Args())
 }

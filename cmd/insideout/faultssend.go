@@ -32,7 +32,7 @@ type sender struct {
 	to      destination
 	journal *journal
 	table   *tabwriter.Writer
-	next    time.Time // when the rate allows the next one
+	pace    pace
 	done    resubmitted
 }
 
@@ -132,18 +132,10 @@ func (x *sender) sendOne(ctx context.Context, f fault) (int, error) {
 
 // wait keeps the rate.
 func (x *sender) wait(ctx context.Context) error {
-	if x.rate <= 0 || x.dryRun {
+	if x.dryRun {
 		return ctx.Err()
 	}
-	timer := time.NewTimer(time.Until(x.next))
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		x.next = time.Now().Add(time.Duration(float64(time.Second) / x.rate))
-		return nil
-	}
+	return x.pace.wait(ctx, x.rate, 1)
 }
 
 func openDestination(ctx context.Context, s faultSettings) (destination, error) {

@@ -104,14 +104,8 @@ func (s *lakeSettings) parse(args []string) error {
 		flags.BoolVar(&s.quiet, "quiet", false, "no progress on standard error")
 	}
 	rest, err := parseAround(flags, args)
-	if errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintf(s.out, "Usage: insideout lake %s [FLAG…] LAKE\n\nFlags:\n", s.verb)
-		flags.SetOutput(s.out)
-		flags.PrintDefaults()
-		return err
-	}
 	if err != nil {
-		return fmt.Errorf("%w; insideout lake %s -h lists the flags", err, s.verb)
+		return explained(err, flags, s.out, "lake "+s.verb, " LAKE")
 	}
 	return s.check(rest)
 }

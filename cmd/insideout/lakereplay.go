@@ -44,7 +44,7 @@ type replay struct {
 	batch    []insideout.Event
 	reached  string // the last object of which all events were read
 	began    time.Time
-	next     time.Time // when the rate allows the next batch
+	pace     pace
 	done     replayed
 	progress *replayProgress
 }
@@ -178,18 +178,7 @@ func (r *replay) refuse(err error) error {
 
 // wait keeps the rate: the next batch comes no sooner than the one before it allows.
 func (r *replay) wait(ctx context.Context) error {
-	if r.rate == 0 {
-		return ctx.Err()
-	}
-	timer := time.NewTimer(time.Until(r.next))
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-	}
-	r.next = time.Now().Add(time.Duration(float64(len(r.batch)) / r.rate * float64(time.Second)))
-	return nil
+	return r.pace.wait(ctx, r.rate, len(r.batch))
 }
 
 // report goes to standard error where standard output has the events.

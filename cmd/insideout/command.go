@@ -1,0 +1,40 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"time"
+)
+
+// explained says what is wrong with the flags of a command, or prints them if that was asked for.
+func explained(err error, flags *flag.FlagSet, out io.Writer, command, operand string) error {
+	if !errors.Is(err, flag.ErrHelp) {
+		return fmt.Errorf("%w; insideout %s -h lists the flags", err, command)
+	}
+	fmt.Fprintf(out, "Usage: insideout %s [FLAG…]%s\n\nFlags:\n", command, operand)
+	flags.SetOutput(out)
+	flags.PrintDefaults()
+	return err
+}
+
+// pace keeps a rate: what comes next comes no sooner than what was before it allows.
+type pace struct{ next time.Time }
+
+// wait returns when n more may come, at so many a second; 0 is without bound.
+func (p *pace) wait(ctx context.Context, rate float64, n int) error {
+	if rate <= 0 {
+		return ctx.Err()
+	}
+	timer := time.NewTimer(time.Until(p.next))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+	}
+	p.next = time.Now().Add(time.Duration(float64(n) / rate * float64(time.Second)))
+	return nil
+}
