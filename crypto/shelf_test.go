@@ -1,25 +1,33 @@
 package crypto_test
 
 import (
-	"bytes"
 	"context"
 	"slices"
 	"strconv"
+	"sync"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/stretchr/testify/require"
 
-	"github.com/insideout-go/insideout/crypto"
+	"github.com/insideout-go/insideout"
 )
 
+// shelf is where reseal's tests keep rows.
+type shelf struct {
+	rows    [][]insideout.SealedField
+	busy    map[int]bool // rows that another writer changes in between
+	mu      sync.Mutex
+	written int
+}
+
 // Page gives three rows.
-func (s *shelf) Page(_ context.Context, cursor string) ([]crypto.Row, string, error) {
+func (s *shelf) Page(_ context.Context, cursor string) ([]insideout.SealedRow, string, error) {
 	from, _ := strconv.Atoi(cursor)
-	var page []crypto.Row
+	var page []insideout.SealedRow
 	for i := from; i < min(from+3, len(s.rows)); i++ {
-		page = append(page, crypto.Row{Key: i, Fields: slices.Clone(s.rows[i])})
+		page = append(page, insideout.SealedRow{Key: i, Fields: slices.Clone(s.rows[i])})
 	}
 	if from+3 >= len(s.rows) {
 		return page, "", nil
@@ -28,18 +36,18 @@ func (s *shelf) Page(_ context.Context, cursor string) ([]crypto.Row, string, er
 }
 
 // Replace refuses rows that are busy, once.
-func (s *shelf) Replace(_ context.Context, row crypto.Row) (bool, error) {
+func (s *shelf) Replace(_ context.Context, row insideout.SealedRow) (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	i, _ := row.Key.(int)
 	if s.busy[i] {
 		delete(s.busy, i)
 		return false, nil
 	}
 	s.written++
-	for _, f := range row.Fields {
-		for j := range s.rows[i] {
-			if s.rows[i][j].Origin == f.Origin {
-				s.rows[i][j].Ciphertext = bytes.Clone(f.Ciphertext)
-			}
+	for at, f := range row.Fields {
+		if f.Ciphertext != nil {
+			s.rows[i][at] = insideout.SealedField{Origin: f.Origin, Ciphertext: f.Ciphertext}
 		}
 	}
 	return true, nil
