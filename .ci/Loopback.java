@@ -1,13 +1,18 @@
 import com.amazonaws.services.dynamodbv2.local.main.ServerRunner;
 import com.amazonaws.services.dynamodbv2.local.server.DynamoDBProxyServer;
 import java.lang.reflect.Field;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
 import org.eclipse.jetty.server.Connector;
 import org.eclipse.jetty.server.Server;
 import org.eclipse.jetty.server.ServerConnector;
 
 /**
- * Starts DynamoDB Local in memory, on a free port of 127.0.0.1, and prints "ready PORT". Its own command line has no
- * option for the address and listens on every interface, which a build must not do.
+ * Starts DynamoDB Local in memory, on a free port of 127.0.0.1, and prints "ready PORT" once it has answered a request: on a
+ * busy machine its first answer takes seconds. Its own command line has no option for the address and listens on every
+ * interface, which a build must not do.
  */
 public final class Loopback {
   public static void main(String[] args) throws Exception {
@@ -21,7 +26,24 @@ public final class Loopback {
       ((ServerConnector) connector).setPort(0);
     }
     local.start();
-    System.out.println("ready " + ((ServerConnector) connectors[0]).getLocalPort());
+    int port = ((ServerConnector) connectors[0]).getLocalPort();
+    listTables(port);
+    System.out.println("ready " + port);
     local.join();
+  }
+
+  private static void listTables(int port) throws Exception {
+    HttpRequest request = HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + port))
+        .header("X-Amz-Target", "DynamoDB_20120810.ListTables")
+        .header("Content-Type", "application/x-amz-json-1.0")
+        .header("Authorization", "AWS4-HMAC-SHA256 Credential=local/20260101/us-east-1/dynamodb/aws4_request,"
+            + " SignedHeaders=host, Signature=0")
+        .POST(HttpRequest.BodyPublishers.ofString("{}"))
+        .build();
+    HttpClient client = HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
+    HttpResponse<String> response = client.send(request, HttpResponse.BodyHandlers.ofString());
+    if (response.statusCode() != 200) {
+      throw new IllegalStateException("ListTables: " + response.statusCode() + " " + response.body());
+    }
   }
 }

@@ -29,7 +29,7 @@ start_dynamodb() {
 	: >"$log"
 	java -Xmx512m -Djava.library.path="$dynamodb_lib" -cp "$dynamodb_lib/*" .ci/Loopback.java >"$log" 2>&1 </dev/null &
 	dynamodb_pid=$!
-	for _ in $(seq 300); do
+	for _ in $(seq 600); do
 		port=$(sed -n 's/^ready //p' "$log")
 		[ -n "$port" ] && break
 		kill -0 "$dynamodb_pid" 2>/dev/null || break
