@@ -36,6 +36,12 @@ type Options struct {
 	// Shards is how many shards a new stream has, 1 to 256. All changes of one
 	// partition key are in one shard. Default: 1.
 	Shards int
+	// ShardAge is how long a shard takes records before it closes and a child
+	// takes its place; a stream that is not used makes no children. Tests of
+	// consumers set it low, or split shards with [DB.Reshard]. A shard that
+	// has been closed for 24 hours is gone, with its records. Negative: shards
+	// stay open. Default: four hours, about DynamoDB's.
+	ShardAge time.Duration
 	// TTLInterval is the time between two removals of expired items. Negative:
 	// never. Default: one minute.
 	TTLInterval time.Duration
@@ -85,13 +91,15 @@ func Open(store kv.Store, opts *Options) (*DB, error) {
 
 func (o *Options) engine() *engine.Options {
 	return &engine.Options{
-		Region: o.Region, Shards: o.Shards, TTLInterval: o.TTLInterval, NoSync: o.NoSync, Logger: o.Logger,
+		Region: o.Region, Shards: o.Shards, ShardAge: o.ShardAge, TTLInterval: o.TTLInterval, NoSync: o.NoSync, Logger: o.Logger,
 	}
 }
 
 // Reshard closes the open shards of a table's stream and puts new ones in the
-// place of each, 1 to 16, as DynamoDB does from time to time: for tests of
-// consumers, which have to read a parent to its end before its children.
+// place of each, 1 to 16, that share the partition keys it took: 2 is a split, as DynamoDB does when a partition
+// grows, 1 is what it does every few hours; see also [Options].ShardAge. The table may be written to and its stream
+// read meanwhile, and no record is lost or out of its row's order: a consumer has to read a parent to its end before its children.
+// A test of a consumer calls it in a loop beside its writers.
 func (db *DB) Reshard(ctx context.Context, table string, children int) error {
 	leave, err := db.engine.Enter(ctx)
 	if err != nil {

@@ -141,7 +141,7 @@ func (r *reader) read(t testing.TB, limit int32) []streams.Record {
 
 func TestStreamRetention(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		db := open(t, nil)
+		db := open(t, &embedded.Options{ShardAge: -1})
 		create(t, db, rows("rows"))
 		put(t, db, "rows", item{"pk": s("a"), "sk": s("1")})
 		time.Sleep(time.Hour)

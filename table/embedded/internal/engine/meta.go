@@ -71,19 +71,22 @@ type streamMeta struct {
 	Created  time.Time   `json:"created"`
 	Disabled time.Time   `json:"disabled,omitzero"`
 	Shards   []shardMeta `json:"shards"`
+	// NextShard is the number of the next shard.
+	NextShard uint32 `json:"nextShard,omitempty"`
 }
 
 // shardMeta is a shard as stored. Last is only right once the shard is closed
 // or trimmed: it is the least that the next number must exceed.
 type shardMeta struct {
-	No      uint32 `json:"no"`
-	ID      string `json:"id"`
-	Parent  string `json:"parent,omitempty"`
-	From    uint32 `json:"from"` // the partition hashes it takes: from, inclusive,
-	To      uint32 `json:"to"`   // to, inclusive
-	Start   uint64 `json:"start"`
-	Last    uint64 `json:"last"`
-	Trimmed uint64 `json:"trimmed,omitempty"`
+	No      uint32    `json:"no"`
+	ID      string    `json:"id"`
+	Parent  string    `json:"parent,omitempty"`
+	From    uint32    `json:"from"` // the partition hashes it takes: from, inclusive,
+	To      uint32    `json:"to"`   // to, inclusive
+	Start   uint64    `json:"start"`
+	Last    uint64    `json:"last"`
+	Trimmed uint64    `json:"trimmed,omitempty"`
+	Opened  time.Time `json:"opened,omitzero"`
 	// ClosedAt is zero for an open shard.
 	ClosedAt time.Time `json:"closedAt,omitzero"`
 }

@@ -9,6 +9,7 @@ import (
 type Options struct {
 	Region      string
 	Shards      int
+	ShardAge    time.Duration
 	TTLInterval time.Duration
 	NoSync      bool
 	Logger      *slog.Logger
@@ -20,6 +21,7 @@ type Options struct {
 const (
 	defaultRegion      = "us-east-1"
 	defaultTTLInterval = time.Minute
+	defaultShardAge    = 4 * time.Hour
 	maxShards          = 256
 	account            = "000000000000"
 )
@@ -34,6 +36,9 @@ func (o *Options) withDefaults() Options {
 	}
 	if r.TTLInterval == 0 {
 		r.TTLInterval = defaultTTLInterval
+	}
+	if r.ShardAge == 0 {
+		r.ShardAge = defaultShardAge
 	}
 	if r.Logger == nil {
 		r.Logger = slog.New(slog.DiscardHandler)

@@ -1,11 +1,9 @@
 package engine
 
 import (
-	"cmp"
 	"encoding/binary"
 	"fmt"
 	"math"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,9 +21,10 @@ const labelFormat = "2006-01-02T15:04:05.000"
 
 // stream is a stream at work.
 type stream struct {
-	mu     sync.RWMutex // guards meta's Disabled and the list of shards
+	mu     sync.RWMutex // guards meta's Disabled and NextShard, and the list of shards
 	meta   streamMeta
 	shards []*shard
+	due    atomic.Int64 // when the next shard ends, in milliseconds; 0: never
 }
 
 // shard takes the records of the partitions whose hashes lie in its range.
@@ -62,25 +61,29 @@ func (e *Engine) newStream(t *table, view types.StreamViewType) *stream {
 	n := uint64(e.opts.Shards)
 	for i := range n {
 		m.Shards = append(m.Shards, shardMeta{
-			No:    uint32(i),
-			ID:    shardID(created, uint32(i)),
-			From:  uint32(i << 32 / n),
-			To:    uint32((i+1)<<32/n - 1),
-			Start: 1,
+			No:     uint32(i),
+			ID:     shardID(created, uint32(i)),
+			Opened: created,
+			From:   uint32(i << 32 / n),
+			To:     uint32((i+1)<<32/n - 1),
+			Start:  1,
 		})
 	}
-	return loadedStream(m)
+	m.NextShard = uint32(n)
+	return e.loadedStream(m)
 }
 
 func shardID(created time.Time, no uint32) string {
 	return fmt.Sprintf("shardId-%020d-%08x", created.UnixMilli(), no)
 }
 
-func loadedStream(m streamMeta) *stream {
+func (e *Engine) loadedStream(m streamMeta) *stream {
 	s := &stream{meta: m}
 	for _, sm := range m.Shards {
 		s.shards = append(s.shards, &shard{stream: s, meta: sm, last: max(sm.Last, sm.Start-1)})
+		s.meta.NextShard = max(s.meta.NextShard, sm.No+1)
 	}
+	s.schedule(e.opts.ShardAge)
 	return s
 }
 
@@ -91,16 +94,6 @@ func (s *stream) save(b *kv.Batch) error {
 		s.meta.Shards = append(s.meta.Shards, sh.meta)
 	}
 	return putJSON(b, streamMetaKey(s.meta.ID), s.meta)
-}
-
-// route finds the open shard for a partition.
-func (s *stream) route(hash uint32) *shard {
-	for _, sh := range s.shards {
-		if !sh.meta.closed() && sh.meta.From <= hash && hash <= sh.meta.To {
-			return sh
-		}
-	}
-	return nil
 }
 
 func (e *Engine) loadStreams() error {
@@ -114,7 +107,7 @@ func (e *Engine) loadStreams() error {
 		if err := decodeJSON(p.Key, p.Value, &m); err != nil {
 			return err
 		}
-		found = append(found, loadedStream(m))
+		found = append(found, e.loadedStream(m))
 	}
 	for _, s := range found {
 		for _, sh := range s.shards {
@@ -124,7 +117,7 @@ func (e *Engine) loadStreams() error {
 		}
 		e.streams[s.meta.ARN] = s
 	}
-	return nil
+	return e.forgetStreams()
 }
 
 // load finds the newest number. Trimmed records count by way of the stored
@@ -162,7 +155,9 @@ const (
 // record is one change of one row on its way to a shard, or read from it. The
 // images are the bytes of rows.
 type record struct {
-	shard    *shard
+	stream   *stream
+	hash     uint32
+	shard    *shard // found once the record is to be stored
 	seq      uint64
 	kind     changeKind
 	expiry   bool
@@ -173,7 +168,7 @@ type record struct {
 
 func (a *action) record(at time.Time) (*record, error) {
 	s := a.t.stream
-	r := &record{shard: s.route(a.key.hash), at: at, kind: modified, expiry: a.expiry}
+	r := &record{stream: s, hash: a.key.hash, at: at, kind: modified, expiry: a.expiry}
 	image := a.new.decoded
 	switch {
 	case !a.old.exists():
@@ -196,23 +191,6 @@ func (a *action) record(at time.Time) (*record, error) {
 		r.old = a.old.raw
 	}
 	return r, nil
-}
-
-// lockShards locks the shards of the records, in one order for all writers.
-func lockShards(records []*record) []*shard {
-	var shards []*shard
-	for _, r := range records {
-		if !slices.Contains(shards, r.shard) {
-			shards = append(shards, r.shard)
-		}
-	}
-	slices.SortFunc(shards, func(a, b *shard) int {
-		return cmp.Or(cmp.Compare(a.stream.meta.ID, b.stream.meta.ID), cmp.Compare(a.meta.No, b.meta.No))
-	})
-	for _, sh := range shards {
-		sh.mu.Lock()
-	}
-	return shards
 }
 
 // appendRecords numbers the records and adds them to a batch. Their shards are
@@ -239,9 +217,7 @@ func publish(shards []*shard, records []*record, failure error) {
 			}
 		}
 	}
-	for _, sh := range shards {
-		sh.mu.Unlock()
-	}
+	unlockShards(shards)
 }
 
 // recordVersion is the first byte of a stored record.

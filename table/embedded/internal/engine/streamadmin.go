@@ -31,7 +31,7 @@ func (e *Engine) stream(arn *string) (*stream, error) {
 	if s == nil || s.expired(now()) {
 		return nil, streamNotFound("Requested resource not found: Stream: " + *arn + " not found")
 	}
-	return s, nil
+	return s, e.roll(s, now())
 }
 
 // expired reports whether the stream was turned off so long ago that all its
@@ -168,6 +168,9 @@ func (s *stream) describeShards(filter *types.ShardFilter) []types.Shard {
 // enableStream gives the table a stream. The caller holds the table's
 // description for writing, and e.mu.
 func (e *Engine) enableStream(b *kv.Batch, t *table, spec *ddb.StreamSpecification) error {
+	if err := e.forgetStreams(); err != nil {
+		return err
+	}
 	s := e.newStream(t, spec.StreamViewType)
 	t.meta.Stream, t.meta.LastStream = s.meta.ID, s.meta.Label
 	if err := putJSON(b, counterKey, e.counters); err != nil {
@@ -194,83 +197,6 @@ func (t *table) disableStream(b *kv.Batch) error {
 		sh.end(s.meta.Disabled)
 	}
 	return s.save(b)
-}
-
-// end closes a shard that is still open.
-func (sh *shard) end(at time.Time) {
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	if !sh.meta.closed() {
-		sh.meta.ClosedAt, sh.meta.Last = at, sh.last
-	}
-}
-
-// reopen undoes end.
-func (sh *shard) reopen() {
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	sh.meta.ClosedAt = time.Time{}
-}
-
-// maxChildren is how many shards may follow one.
-const maxChildren = 16
-
-// Reshard closes the open shards of a table's stream and puts children in the
-// place of each.
-func (e *Engine) Reshard(name string, children int) error {
-	if children < 1 || children > maxChildren {
-		return validation("A shard has 1 to %d children", maxChildren)
-	}
-	e.mu.RLock()
-	t := e.tables[name]
-	e.mu.RUnlock()
-	if t == nil {
-		return namedTableNotFound(name)
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.dropped || t.stream == nil {
-		return notFound("Table %s has no stream", name)
-	}
-	return e.reshard(t.stream, uint64(children))
-}
-
-// reshard is called while nobody writes to the stream's table.
-func (e *Engine) reshard(s *stream, children uint64) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	at, before := now().UTC(), s.shards
-	var parents []*shard
-	for _, parent := range before {
-		if parent.meta.closed() {
-			continue
-		}
-		parent.end(at)
-		parents = append(parents, parent)
-		last := max(parent.last, parent.meta.Start) // the number at which the parent ends
-		width := uint64(parent.meta.To) - uint64(parent.meta.From) + 1
-		for i := range min(children, width) {
-			no := uint32(len(s.shards))
-			m := shardMeta{
-				No: no, ID: shardID(at, no), Parent: parent.meta.ID, Start: last + 1, Last: last,
-				From: parent.meta.From + uint32(i*width/children),
-				To:   parent.meta.From + uint32((i+1)*width/children-1),
-			}
-			s.shards = append(s.shards, &shard{stream: s, meta: m, last: last})
-		}
-	}
-	var b kv.Batch
-	err := internal(s.save(&b))
-	if err == nil {
-		err = e.applyDurably(&b)
-	}
-	if err != nil {
-		s.shards = before
-		for _, parent := range parents {
-			parent.reopen()
-		}
-	}
-	return err
 }
 
 // trim removes the records of a shard that are older than the retention.

@@ -206,7 +206,10 @@ func (e *Engine) commit(actions []*action, held stripes, extra func(*kv.Batch)) 
 	if b.Len() == 0 {
 		return nil, nil, nil
 	}
-	shards := lockShards(records)
+	shards, err := e.lockShards(records, at)
+	if err != nil {
+		return nil, nil, err
+	}
 	appendRecords(&b, records)
 	c, wait, err := e.apply(&b, held, shards)
 	publish(shards, records, err)
