@@ -178,9 +178,9 @@ func (m *model) patterns(p *printer) {
 		p.row(m.name, "all of an owner", "table", partition, attrSK+" from "+code(base.prefix))
 	}
 	p.row(m.name, "all", list.Name, list.PK+" = "+pattern(list.partition, list.pk), listed)
-	if m.subject != nil {
-		x := subjectIndex()
-		p.row(m.name, "all about a person", x.Name, x.PK+" = "+code("hash of {"+m.subject.goPath+"}"), x.SK)
+	for _, of := range m.people {
+		x := of.index()
+		p.row(m.name, "all about a person", x.Name, x.PK+" = "+code("hash of {"+of.goPath+"}"), x.SK)
 	}
 	for _, x := range m.indexes {
 		if x.Native {
@@ -254,8 +254,9 @@ func (m *model) uniqueNames() string {
 }
 
 func (m *model) subjectName() string {
-	if m.subject == nil {
-		return ""
+	var names []string
+	for _, p := range m.people {
+		names = append(names, p.goPath)
 	}
-	return m.subject.goPath
+	return strings.Join(names, ", ")
 }

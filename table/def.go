@@ -21,10 +21,9 @@ type Def[T any] struct{ d *definition }
 // definition is a model being built, with the mistakes found so far.
 type definition struct {
 	*model
-	faults   []fault
-	subjects []*handle
-	ids      [][]*handle
-	owners   [][]*handle
+	faults []fault
+	ids    [][]*handle
+	owners [][]*handle
 }
 
 func (d *definition) fault(field, cause, mend string) {
@@ -165,11 +164,7 @@ func (d *definition) run(fn func(), missing bool) {
 // finish checks what the definition said, and lays out the row.
 func (d *definition) finish(edge bool) {
 	d.finishKeys(edge)
-	if len(d.subjects) > 1 {
-		d.fault("", "Subject is called more than once", "a row is about one person: make an edge for each of several")
-	} else if len(d.subjects) == 1 {
-		d.subject = d.subjects[0]
-	}
+	d.checkPeople()
 	d.checkReserved()
 	d.checkSealed()
 	d.layLanes()
@@ -245,7 +240,7 @@ func reserved(attr string) bool {
 	case attrPK, attrSK, attrDiscriminator, attrTimestamp, attrBy, attrRegion, attrLatched, attrDeleted, attrTTL, attrSubject, attrSchema, attrEnvelope:
 		return true
 	}
-	return attr == "_v" || strings.HasPrefix(attr, "_v_") || strings.HasPrefix(attr, "_d_") || strings.HasPrefix(attr, attrEnvelope+"_") || strings.HasPrefix(attr, "aws:rep:")
+	return isSubjectRef(attr) || attr == "_v" || strings.HasPrefix(attr, "_v_") || strings.HasPrefix(attr, "_d_") || strings.HasPrefix(attr, attrEnvelope+"_") || strings.HasPrefix(attr, "aws:rep:")
 }
 
 // isKey says whether a field of the struct is stored in the key alone.

@@ -126,7 +126,7 @@ func (d *definition) addIndex(index Index, keys []KeyPart) {
 	x := index.resolved()
 	what := fmt.Sprintf("Index %q", x.Name)
 	switch {
-	case x.Name == "" || x.Name == gsi1 || x.Name == attrSubject:
+	case x.Name == "" || x.Name == gsi1 || isSubjectRef(x.Name):
 		d.fault("", fmt.Sprintf("%s: the name is taken or empty", what), `name it "gsi2" or what it is for; gsi1 lists the rows of each model`)
 		return
 	case x.Native:
@@ -210,8 +210,8 @@ func (d *definition) finishIndexes() {
 			d.ownedByFirstLane(what, k.handle)
 		}
 	}
-	if d.subject != nil {
-		d.ownedByFirstLane("Subject", d.subject)
+	for _, p := range d.people {
+		d.ownedByFirstLane("Subject", p.handle)
 	}
 	for _, u := range d.uniques {
 		for _, p := range u.parts {

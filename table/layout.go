@@ -36,9 +36,10 @@ type model struct {
 	lists    []*list // of the probe
 	all      []field // every field of the struct that is stored, in the order of the source
 	id       keyParts
-	owner    keyParts // nil for a node
-	keys     *keyFunc // instead of an id, or nil
-	subject  *handle
+	owner    keyParts  // nil for a node
+	keys     *keyFunc  // instead of an id, or nil
+	people   []*person // whom a row is about
+	subject  *handle   // the first of them, or nil
 	retain   time.Duration
 	adopt    bool
 	lanes    []*lanePlan // the owner first
@@ -67,7 +68,7 @@ type shape struct {
 	indexed bool  // index attributes follow the fields
 	lane    int
 	// The slots of what only some models have; 0 is none.
-	subjectSlot, schemaSlot int
+	subjectSlot, schemaSlot int // the subjects' slots follow one another
 	strings                 int // that a row has at most: the key, the system slots and the fields
 }
 
@@ -164,8 +165,11 @@ func (d *definition) layOut() {
 // whole is a shape of writes that know everything about the row.
 func (d *definition) whole(system []string, fields []int) shape {
 	var subject, schema int
-	if d.subject != nil {
-		subject, system = len(system), append(system, attrSubject)
+	for i, p := range d.people {
+		if i == 0 {
+			subject = len(system)
+		}
+		system = append(system, p.ref)
 	}
 	if len(d.upgrades) > 0 {
 		schema, system = len(system), append(system, attrSchema)

@@ -136,6 +136,9 @@ func (e *entity[T]) Upsert(ctx context.Context, db *DB, v T, ver idempotence.Ver
 	if err != nil {
 		return 0, e.fail("upsert", key, err)
 	}
+	if db.withholds(e.m, key, s.rv, ver) {
+		return idempotence.Withheld, nil
+	}
 	r, err := db.listenerRow(e.m, key, ver, opts)
 	if err != nil {
 		return 0, e.fail("upsert", key, err)
@@ -147,9 +150,6 @@ func (e *entity[T]) Upsert(ctx context.Context, db *DB, v T, ver idempotence.Ver
 		return 0, e.fail("upsert", key, err)
 	}
 	defer r.release()
-	if db.withholds(e.m, s.rv, ver) {
-		return idempotence.Withheld, nil
-	}
 	outcome, err := db.listen(ctx, r, ver)
 	return outcome, e.fail("upsert", key, err)
 }

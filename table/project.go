@@ -80,7 +80,7 @@ func projectionOf(m *model, t reflect.Type) (*projection, error) {
 func (m *model) needed(i int) []string {
 	attrs := []string{m.all[i].attr}
 	if m.all[i].seal != nil {
-		attrs = append(attrs, m.subject.attrs[0])
+		attrs = append(attrs, m.people[m.all[i].seal.whose].attrs[0])
 	}
 	if envelope := m.envelopeOf(i); envelope != "" {
 		attrs = append(attrs, envelope)

@@ -4,8 +4,6 @@ import (
 	"iter"
 	"reflect"
 	"slices"
-
-	"github.com/insideout-go/insideout/idempotence"
 )
 
 // Attributes yields what the rows of the model store, with the field that it comes from, in the order of the source: for registries of fields, such as that
@@ -48,12 +46,3 @@ func (e *entity[T]) Derived(attribute string) []string {
 
 // Client is what the DB was opened with, for what it does not cover.
 func (db *DB) Client() Client { return db.client }
-
-// withholds reports whether a listener must not write about the row's subject, whichever lane it writes.
-func (db *DB) withholds(m *model, rv reflect.Value, ver idempotence.Version) bool {
-	if db.withheld == nil || m.subject == nil {
-		return false
-	}
-	id := subjectText(m.subject.value(rv))
-	return id != "" && db.withheld(db.refer(id), ver.Time())
-}

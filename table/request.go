@@ -115,7 +115,7 @@ type row struct {
 	cond   []Cond // in addition to the condition of the kind
 	edits  []edit // in addition to the slots
 	arena  arena
-	about  string // the subject's id, where the row is known as a whole and has sealed fields
+	about  [maxPeople]string // the subjects' ids, where the row is known as a whole and has sealed fields
 	now    time.Time
 	// expected is the stored timestamp that the lock asks for, in milliseconds, or zero.
 	expected int64
@@ -165,7 +165,7 @@ func (r *row) fillWith(rv reflect.Value, cells []cell) error {
 	}
 	r.setSubject(rv)
 	if len(r.sealed) > 0 {
-		r.about = subjectText(r.subject.value(rv))
+		r.identify(rv)
 	}
 	at := r.first
 	for _, i := range r.fields {
@@ -199,8 +199,10 @@ func (r *row) fillIndexes(at int, rv reflect.Value) error {
 	return nil
 }
 
-// keeps says whether a slot is left as it is stored: the subject, where there is no key to refer to it.
-func (r *row) keeps(slot int) bool { return slot > 0 && slot == r.subjectSlot && r.refer == nil }
+// keeps says whether a slot is left as it is stored: a subject, where there is no key to refer to it.
+func (r *row) keeps(slot int) bool {
+	return r.refer == nil && r.subjectSlot > 0 && slot >= r.subjectSlot && slot < r.subjectSlot+len(r.people)
+}
 
 func (r *row) textKey() textKey {
 	k := textKey{kind: r.kind, lane: uint8(r.lane), keep: r.keeps(r.subjectSlot)}

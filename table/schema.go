@@ -37,8 +37,8 @@ func Schema(models ...Definition) *TableSchema {
 			}
 		}
 		s.models = append(s.models, m)
-		if m.subject != nil {
-			faults = append(faults, s.add(m, &indexKey{Index: subjectIndex()}))
+		for _, p := range m.people {
+			faults = append(faults, s.add(m, &indexKey{Index: p.index()}))
 		}
 		for _, x := range m.indexes {
 			faults = append(faults, s.add(m, x))

@@ -20,6 +20,7 @@ type sealTag struct {
 	carried bool   // the ciphertext was made elsewhere, and eem says where
 	carrier bool   // the field is an insideout.Sealed
 	plain   bool   // rows may hold plain text still
+	whose   int    // the number of the subject whose key seals it
 	text    *codec // of the plain text, or nil
 }
 
@@ -101,9 +102,7 @@ func (d *definition) checkSealed() {
 	if len(d.sealed) == 0 {
 		return
 	}
-	if d.subject == nil {
-		d.fault(d.sealed[0].path, "the field is sealed, and nobody's key could be destroyed to erase it", "say whose data it is: d.Subject(&v.CustomerID)")
-	}
+	d.checkSealers()
 	keys := d.keyHandles()
 	for _, what := range slices.Sorted(maps.Keys(keys)) {
 		for _, h := range keys[what] {
@@ -128,7 +127,7 @@ func (m *model) envelopeOf(i int) string {
 }
 
 func (d *definition) keyHandles() map[string][]*handle {
-	all := map[string][]*handle{"ID": slices.Concat(d.ids...), "Owner": slices.Concat(d.owners...), "Subject": d.subjects}
+	all := map[string][]*handle{"ID": slices.Concat(d.ids...), "Owner": slices.Concat(d.owners...), "Subject": d.subjectHandles()}
 	for _, x := range d.indexes {
 		for _, k := range slices.Concat(x.pk, x.sk) {
 			what := fmt.Sprintf("Index %q", x.Name)

@@ -67,7 +67,7 @@ func (db *DB) openPlain(row *decoded, f *field) error {
 // origin is where the stored value of a field was sealed.
 func (m *model) origin(f *field, item Item, rv reflect.Value) (insideout.Origin, error) {
 	if !f.seal.carried {
-		return m.originOf(f, keyOfItem(item), subjectText(m.subject.value(rv))), nil
+		return m.originOf(f, keyOfItem(item), subjectText(m.people[f.seal.whose].value(rv))), nil
 	}
 	attr := m.envelopeOf(m.indexOf(f))
 	envelope, _ := item[attr].(*types.AttributeValueMemberM)

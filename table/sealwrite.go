@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
+	"strconv"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -62,10 +64,11 @@ func (db *DB) sealSpots(ctx context.Context, r *row, spots []spot) error {
 	var fresh []insideout.SealedField
 	var to []*unsealed
 	for _, s := range spots {
-		own := r.originOf(s.of, r.key, r.about)
+		about := r.about[s.of.seal.whose]
+		own := r.originOf(s.of, r.key, about)
 		switch f := &s.field; {
-		case r.about == "" && (f.Ciphertext == nil || !s.of.seal.carried):
-			return invalid("field %s is sealed with the key of the row's subject, and field %s, which names it, is empty", s.of.path, r.subject.goPath)
+		case about == "" && (f.Ciphertext == nil || !s.of.seal.carried):
+			return invalid("field %s is sealed with the key of the row's subject, and field %s, which names it, is empty", s.of.path, r.people[s.of.seal.whose].goPath)
 		case f.Ciphertext == nil:
 			f.Origin = own
 			fresh, to = append(fresh, *f), append(to, s.unsealed)
@@ -142,7 +145,7 @@ func (r *row) acceptSealed(h *handle, op editOp) error {
 	switch {
 	case len(r.sealed) == 0:
 		return nil
-	case overlap(h.attrs, r.subject.attrs):
+	case slices.ContainsFunc(r.people, func(p *person) bool { return overlap(h.attrs, p.attrs) }):
 		return invalid("field %s is the subject of the row, with whose key its sealed fields are sealed: Save the whole row", h.goPath)
 	case h.field.seal == nil:
 		return nil
@@ -154,18 +157,25 @@ func (r *row) acceptSealed(h *handle, op editOp) error {
 	return nil
 }
 
-// learnSubject finds whose key seals the fields of an update: the subject is in the key of the row, or has to be read. Then the update goes through
-// only if it is still the same.
+// learnSubject finds whose keys seal the fields of an update: the subjects are in the key of the row, or have to be read. Then the update goes through
+// only if they are still the same.
 func (db *DB) learnSubject(ctx context.Context, r *row) error {
 	rv := reflect.New(r.goType).Elem()
 	if err := r.decodeKey(r.key, rv); err != nil {
 		return err
 	}
-	if r.subject.place == inAttribute {
-		consistent, projection := true, "#0, #1"
+	names, projection := map[string]string{"#k": attrPK}, "#k"
+	for i, p := range r.people {
+		if p.place == inAttribute {
+			alias := "#" + strconv.Itoa(i)
+			names[alias], projection = p.attrs[0], projection+", "+alias
+		}
+	}
+	if len(names) > 1 {
+		consistent := true
 		out, err := db.client.GetItem(ctx, &dynamodb.GetItemInput{
 			TableName: &db.name, Key: r.key.Item(), ConsistentRead: &consistent,
-			ProjectionExpression: &projection, ExpressionAttributeNames: map[string]string{"#0": attrPK, "#1": r.subject.attrs[0]},
+			ProjectionExpression: &projection, ExpressionAttributeNames: names,
 		})
 		if err != nil {
 			return err
@@ -176,14 +186,21 @@ func (db *DB) learnSubject(ctx context.Context, r *row) error {
 		if err := decodeFields(r.all, out.Item, rv); err != nil {
 			return err
 		}
-		for ptr, h := range r.handles {
-			if h == r.subject {
-				r.cond = append(r.cond, Cond{op: opEq, field: ptr, values: []any{r.subject.value(rv).Interface()}})
+		r.ifSubjectsAre(rv)
+	}
+	r.identify(rv)
+	return nil
+}
+
+// ifSubjectsAre lets an update through only if the row is about the same people still.
+func (r *row) ifSubjectsAre(rv reflect.Value) {
+	for ptr, h := range r.handles {
+		for _, p := range r.people {
+			if h == p.handle && p.place == inAttribute {
+				r.cond = append(r.cond, Cond{op: opEq, field: ptr, values: []any{p.value(rv).Interface()}})
 			}
 		}
 	}
-	r.about = subjectText(r.subject.value(rv))
-	return nil
 }
 
 var errPlain = errors.New("table: a value that is to be sealed got past the sealer")

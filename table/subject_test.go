@@ -120,7 +120,6 @@ func TestSubjectsRefuse(t *testing.T) {
 	require.ErrorContains(t, Orders.Update(t.Context(), db, "42", table.SetIfAbsent(&Orders.F.CustomerID, "7")), "field CustomerID is the subject of the row: Set it")
 	for cause, define := range map[string]func(o *Order, d *table.Def[Order]){
 		"Subject: a time.Time cannot be the id": func(o *Order, d *table.Def[Order]) { d.Subject(&o.PlacedAt) },
-		"Subject is called more than once":      func(o *Order, d *table.Def[Order]) { d.Subject(&o.CustomerID); d.Subject(&o.Note) },
 		"Subject: the field belongs to lane":    func(o *Order, d *table.Def[Order]) { d.Subject(&o.Note); d.Lane("x", &o.Note) },
 		`Index "_sid": the name is taken`:       func(o *Order, d *table.Def[Order]) { d.Index(table.Index{Name: "_sid"}, table.Key(&o.Note)) },
 	} {
