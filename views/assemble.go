@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/insideout-go/insideout"
+	"github.com/insideout-go/insideout/views/internal/jsonplan"
 )
 
 // assemble writes an everyday event as JSON for a mapper, whose decoder checks it: its members sorted by name, as Event.MarshalJSON has
@@ -18,8 +19,7 @@ func assemble(e insideout.Event) (raw []byte, ok bool) {
 	names := make([]string, 0, len(e.Body)+5)
 	names = append(names, "id", "type", "timestamp", "partitionKey", memberTags)
 	for name, value := range e.Body {
-		whole := scanner{raw: value}
-		if slices.Contains(names[:5], name) || name == "triggers" || len(whole.value()) == 0 || !whole.end() {
+		if slices.Contains(names[:5], name) || name == "triggers" || !jsonplan.Valid(string(value)) {
 			return nil, false
 		}
 		names = append(names, name)

@@ -1,6 +1,7 @@
 package views
 
 import (
+	"strings"
 	"sync"
 	"time"
 )
@@ -44,8 +45,9 @@ func (t *tried) more(id string) int {
 	if t.count == nil || len(t.count) >= maxTried {
 		t.count = map[string]int{}
 	}
-	t.count[id]++
-	return t.count[id]
+	n := t.count[id] + 1
+	t.count[strings.Clone(id)] = n // the id may share the memory of its event
+	return n
 }
 
 // done forgets the events of a batch that need not come again.

@@ -18,8 +18,10 @@ import (
 // delivery is an event on its way in, with what is known of where it comes from.
 type delivery struct {
 	event   insideout.Event
-	raw     []byte // the event's JSON, made when it is needed if it did not come with it
+	raw     string // the event's JSON, made when it is needed if it did not come with it
 	lazy    bool   // event has only what routes it, and eem; whole gets the rest from raw
+	source  string // the tag, where lazy
+	test    bool   // whether it has the tag "skip", where lazy
 	version idempotence.Version
 	wrong   error  // why the record is no event
 	nothing bool   // the record says nothing to listeners
@@ -34,19 +36,18 @@ type delivery struct {
 }
 
 // json returns the event's JSON.
-func (d *delivery) json() ([]byte, error) {
-	if d.raw == nil {
-		raw, ok := assemble(d.event)
-		if ok {
-			d.raw = raw
-			return raw, nil
-		}
-		raw, err := d.event.MarshalJSON()
-		if err != nil {
-			return nil, err
-		}
-		d.raw = raw
+func (d *delivery) json() (string, error) {
+	if d.raw != "" {
+		return d.raw, nil
 	}
+	raw, ok := assemble(d.event)
+	if !ok {
+		var err error
+		if raw, err = d.event.MarshalJSON(); err != nil {
+			return "", err
+		}
+	}
+	d.raw = string(raw)
 	return d.raw, nil
 }
 
@@ -55,11 +56,26 @@ func (d *delivery) whole() error {
 	if !d.lazy {
 		return nil
 	}
-	if err := d.event.UnmarshalJSON(d.raw); err != nil {
+	if err := d.event.UnmarshalJSON([]byte(d.raw)); err != nil {
 		return err
 	}
 	d.lazy = false
 	return nil
+}
+
+// from is the service that published the event.
+func (d *delivery) from() string {
+	if d.lazy {
+		return d.source
+	}
+	return d.event.Tags[insideout.TagSource]
+}
+
+func (d *delivery) isTest() bool {
+	if d.lazy {
+		return d.test
+	}
+	return d.event.Skipped()
 }
 
 // delivered returns the event as it came.
@@ -190,8 +206,7 @@ func (b *batch) admit(d *delivery) ([]*rule, error) {
 		return nil, fmt.Errorf("views: the event %q has no type, such as \"order-placed\"", cmp.Or(d.event.ID, d.id))
 	}
 	rules := b.routes[d.event.Type]
-	own := b.opts.Source != "" && d.event.Tags[insideout.TagSource] == b.opts.Source
-	if len(rules) == 0 || own || d.event.Skipped() {
+	if len(rules) == 0 || d.isTest() || b.opts.Source != "" && d.from() == b.opts.Source {
 		return nil, nil
 	}
 	if d.event.Timestamp.IsZero() {

@@ -17,14 +17,14 @@ var errEnvelopes = fmt.Errorf("views: the event lies in more than %d envelopes",
 // decodeEvent reads an event that came as JSON. The envelopes of EventBridge and SNS are opened, which is what a queue gets
 // that is a target of a rule or subscribes to a topic without raw delivery. What the event does not say of its id is taken
 // from where it came.
-func decodeEvent(raw []byte, id string) delivery {
+func decodeEvent(raw, id string) delivery {
 	for range maxEnvelopes + 1 {
 		d := delivery{raw: raw, id: id}
 		if header, ok := headerOf(raw); ok {
-			d.event, d.lazy = header, true
+			d.event, d.source, d.test, d.lazy = header.event, header.source, header.test, true
 			return d
 		}
-		if err := d.event.UnmarshalJSON(raw); err != nil {
+		if err := d.event.UnmarshalJSON([]byte(raw)); err != nil {
 			return delivery{id: id, wrong: err}
 		}
 		inner, ok, err := openEnvelope(&d.event)
@@ -36,7 +36,7 @@ func decodeEvent(raw []byte, id string) delivery {
 			continue
 		}
 		if d.event.ID == "" && id != "" {
-			d.event.ID, d.raw = id, nil
+			d.event.ID, d.raw = id, ""
 		}
 		return d
 	}
@@ -44,23 +44,23 @@ func decodeEvent(raw []byte, id string) delivery {
 }
 
 // openEnvelope returns what is in an envelope, and false where e is none.
-func openEnvelope(e *insideout.Event) (inner []byte, ok bool, err error) {
+func openEnvelope(e *insideout.Event) (inner string, ok bool, err error) {
 	if e.Type != "" {
-		return nil, false, nil
+		return "", false, nil
 	}
 	if detail := e.Body["detail"]; detail != nil && e.Body["detail-type"] != nil {
-		return detail, true, nil
+		return string(detail), true, nil
 	}
 	message := e.Body["Message"]
 	if message == nil || e.Body["TopicArn"] == nil || string(e.Body["Type"]) != `"Notification"` {
-		return nil, false, nil
+		return "", false, nil
 	}
 	var text string
 	if err := json.Unmarshal(message, &text); err != nil {
-		return nil, false, errors.New("views: the member \"Message\" of the notification is no text")
+		return "", false, errors.New("views: the member \"Message\" of the notification is no text")
 	}
 	if e.ID, err = insideout.Body[string](*e, "MessageId"); err != nil {
-		return nil, false, err
+		return "", false, err
 	}
-	return []byte(text), true, nil
+	return text, true, nil
 }

@@ -129,7 +129,7 @@ func decodeCollected(r events.DynamoDBEventRecord, row image) delivery {
 	if err != nil {
 		return delivery{id: r.EventID, wrong: err}
 	}
-	return decodeEvent(raw, r.EventID)
+	return decodeEvent(string(raw), r.EventID)
 }
 
 // meta reads the system attributes. Of the others only their names matter.

@@ -17,7 +17,7 @@ import (
 func (l *Listener) HandleSQS(ctx context.Context, batch events.SQSEvent) (events.SQSEventResponse, error) {
 	deliveries := make([]delivery, len(batch.Records))
 	for i, m := range batch.Records {
-		deliveries[i] = decodeEvent([]byte(m.Body), m.MessageId)
+		deliveries[i] = decodeEvent(m.Body, m.MessageId)
 		deliveries[i].record, deliveries[i].at = &batch.Records[i], millisOf(m.Attributes["SentTimestamp"])
 		deliveries[i].attempt, _ = strconv.Atoi(cmp.Or(m.Attributes["ApproximateReceiveCount"], "0"))
 	}
@@ -52,7 +52,7 @@ func millisOf(text string) time.Time {
 func (l *Listener) HandleKinesis(ctx context.Context, batch events.KinesisEvent) (events.KinesisEventResponse, error) {
 	deliveries := make([]delivery, len(batch.Records))
 	for i, r := range batch.Records {
-		deliveries[i] = decodeEvent(r.Kinesis.Data, r.EventID)
+		deliveries[i] = decodeEvent(string(r.Kinesis.Data), r.EventID)
 		deliveries[i].record, deliveries[i].at = &batch.Records[i], r.Kinesis.ApproximateArrivalTimestamp.Time
 		deliveries[i].origin = since(deliveries[i].at, l.opts.MaxAge)
 	}
@@ -70,7 +70,7 @@ func (l *Listener) HandleKinesis(ctx context.Context, batch events.KinesisEvent)
 // HandleEventBridge is the handler of a Lambda function that is a target of an EventBridge rule. An error makes
 // EventBridge deliver the event again.
 func (l *Listener) HandleEventBridge(ctx context.Context, event events.EventBridgeEvent) error {
-	d := decodeEvent(event.Detail, event.ID)
+	d := decodeEvent(string(event.Detail), event.ID)
 	d.record, d.at, d.origin = event, event.Time, since(event.Time, min(l.opts.MaxAge, directAge))
 	if failed := l.process(ctx, fromEventBridge, []delivery{d}); len(failed) > 0 {
 		return &BatchError{Errors: failed}
@@ -83,7 +83,7 @@ func (l *Listener) HandleEventBridge(ctx context.Context, event events.EventBrid
 func (l *Listener) HandleSNS(ctx context.Context, batch events.SNSEvent) error {
 	deliveries := make([]delivery, len(batch.Records))
 	for i, r := range batch.Records {
-		deliveries[i] = decodeEvent([]byte(r.SNS.Message), r.SNS.MessageID)
+		deliveries[i] = decodeEvent(r.SNS.Message, r.SNS.MessageID)
 		deliveries[i].record, deliveries[i].at = r, r.SNS.Timestamp
 		deliveries[i].origin = since(r.SNS.Timestamp, min(l.opts.MaxAge, directAge))
 	}

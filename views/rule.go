@@ -12,6 +12,7 @@ import (
 	"github.com/insideout-go/insideout"
 	"github.com/insideout-go/insideout/idempotence"
 	"github.com/insideout-go/insideout/table"
+	"github.com/insideout-go/insideout/views/internal/jsonplan"
 )
 
 // Types are whole event types, such as "order-placed".
@@ -92,9 +93,9 @@ func Upsert[E, T any](m table.Model[T], on Types, f func(E) (T, error), opts ...
 		return &rule{wrong: errors.New("views: Upsert needs a model and a mapper")}
 	}
 	r := newRule("upsert", m, m.Name(), on, opts)
-	options := writeOptions(r.lane)
+	options, plan := writeOptions(r.lane), jsonplan.For[E]()
 	r.prepare = func(ctx context.Context, o insideout.Opener, d *delivery) (mutation, error) {
-		e, err := decodeAs[E](ctx, o, d)
+		e, err := decodeAs(ctx, o, d, plan)
 		if err != nil {
 			return mutation{}, err
 		}
@@ -122,9 +123,9 @@ func Remove[E, T any](m table.Model[T], on Types, f func(E) (table.ID, error), o
 		return &rule{wrong: errors.New("views: Remove needs a model and a mapper")}
 	}
 	r := newRule("remove", m, m.Name(), on, opts)
-	options := writeOptions(r.lane)
+	options, plan := writeOptions(r.lane), jsonplan.For[E]()
 	r.prepare = func(ctx context.Context, o insideout.Opener, d *delivery) (mutation, error) {
-		e, err := decodeAs[E](ctx, o, d)
+		e, err := decodeAs(ctx, o, d, plan)
 		if err != nil {
 			return mutation{}, err
 		}
@@ -163,7 +164,7 @@ func writeOptions(lane idempotence.Lane) []table.WriteOption {
 }
 
 // decodeAs gives the event to a mapper in its own terms.
-func decodeAs[E any](ctx context.Context, o insideout.Opener, d *delivery) (E, error) {
+func decodeAs[E any](ctx context.Context, o insideout.Opener, d *delivery, plan *jsonplan.Plan[E]) (E, error) {
 	var e E
 	if whole, ok := any(&e).(*insideout.Event); ok {
 		err := d.whole()
@@ -174,7 +175,11 @@ func decodeAs[E any](ctx context.Context, o insideout.Opener, d *delivery) (E, e
 	if err != nil {
 		return e, err
 	}
-	if err := json.Unmarshal(raw, &e); err != nil {
+	if plan.Decode(raw, &e) {
+		return e, unseal(ctx, o, d, &e)
+	}
+	e = *new(E)
+	if err := json.Unmarshal([]byte(raw), &e); err != nil {
 		if err := d.whole(); err != nil { // it is not the mapper's type that is wrong
 			return e, err
 		}

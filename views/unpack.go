@@ -80,7 +80,7 @@ func (b *batch) unpack(ctx context.Context, d *delivery) error {
 	}
 	if claimed || inflated {
 		e.Body = body
-		d.event, d.came, d.raw = e, &came, nil
+		d.event, d.came, d.raw = e, &came, ""
 	}
 	return nil
 }
