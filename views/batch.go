@@ -31,8 +31,10 @@ type delivery struct {
 	origin
 	came   *insideout.Event // as it was delivered, where the body was elsewhere or compressed
 	rules  []*rule          // that get it
-	place  int              // of its first mutation in the batch's
-	failed error            // why it could not be unpacked
+	packed bool             // its body is elsewhere or compressed
+	failed error            // why it could not be read or unpacked
+
+	mutations []mutation
 }
 
 // json returns the event's JSON.
@@ -91,9 +93,8 @@ func (d *delivery) delivered() (insideout.Event, error) {
 type batch struct {
 	*Listener
 	deliveries []delivery
-	lanes      map[laneKey]*laneWork
 	rows       []*laneWork // the first lane of each row, which is written by one worker
-	rowIndex   map[table.RowKey]int
+	rowIndex   map[table.RowKey]*laneWork
 
 	mu     sync.Mutex // guards what follows while workers run
 	stats  Stats
@@ -121,19 +122,53 @@ type laneWork struct {
 func newBatch(l *Listener, deliveries []delivery) *batch {
 	return &batch{
 		Listener: l, deliveries: deliveries, failed: map[int]error{},
-		lanes: make(map[laneKey]*laneWork, len(deliveries)), rowIndex: make(map[table.RowKey]int, len(deliveries)),
+		rowIndex: make(map[table.RowKey]*laneWork, len(deliveries)),
 	}
 }
 
-// route finds the rules for each event, and fetches and unpacks what they need of it.
-func (b *batch) route(ctx context.Context) {
-	var packed []int
+// read takes the deliveries in, several at a time, and puts their mutations where they belong, in the order of the events.
+func (b *batch) read(ctx context.Context, decode func(i int) delivery) {
+	first := make([]mutation, len(b.deliveries)) // most events have one rule
+	// Decoding and mapping is computing: more workers than processors, or workers for a few events, would only get in each other's way.
+	workers := min(b.opts.Workers, runtime.GOMAXPROCS(0), 1+len(b.deliveries)/mappedByOne)
+	if b.opts.Opener != nil { // which may ask for keys
+		workers = b.opts.Workers
+	}
+	b.work(len(b.deliveries), workers, func(i int) {
+		d := &b.deliveries[i]
+		*d = decode(i)
+		d.mutations = first[i : i : i+1]
+		if d.packed = b.admit(d); !d.packed {
+			b.mapEvent(ctx, i)
+		}
+	})
+	b.unpackAll(ctx, func(i int) { b.mapEvent(ctx, i) })
 	for i := range b.deliveries {
 		d := &b.deliveries[i]
-		if d.failed = d.wrong; d.failed == nil {
-			d.rules, d.failed = b.admit(d)
+		if len(d.rules) == 0 && d.failed == nil {
+			b.stats.Skipped++
 		}
-		if len(d.rules) > 0 && isPacked(d.event) {
+		for _, m := range d.mutations {
+			b.put(m)
+		}
+	}
+}
+
+const mappedByOne = 16 // events that are not worth another worker
+
+// route finds the rules for each event, and fetches and unpacks what they need of it.
+func (b *batch) route(ctx context.Context) {
+	for i := range b.deliveries {
+		b.deliveries[i].packed = b.admit(&b.deliveries[i])
+	}
+	b.unpackAll(ctx, func(int) {})
+}
+
+// unpackAll unpacks what is packed, each event followed by what comes next for it.
+func (b *batch) unpackAll(ctx context.Context, then func(i int)) {
+	var packed []int
+	for i := range b.deliveries {
+		if b.deliveries[i].packed {
 			packed = append(packed, i)
 		}
 	}
@@ -142,41 +177,12 @@ func (b *batch) route(ctx context.Context) {
 		if d.failed = context.Cause(ctx); d.failed == nil {
 			d.failed = b.unpack(ctx, d)
 		}
+		then(packed[n])
 	})
 }
 
-// take maps the events, several at a time, and puts the mutations where they belong, in the order of the events.
-func (b *batch) take(ctx context.Context) {
-	n := 0
-	for i := range b.deliveries {
-		d := &b.deliveries[i]
-		if len(d.rules) == 0 && d.failed == nil {
-			b.stats.Skipped++
-		}
-		d.place = n
-		n += len(d.rules)
-	}
-	mutations := make([]mutation, n)
-	// Mapping is computing: more workers than processors, or workers for a few events, would only get in each other's way.
-	workers := min(b.opts.Workers, runtime.GOMAXPROCS(0), 1+len(b.deliveries)/mappedByOne)
-	if b.opts.Opener != nil { // which may ask for keys
-		workers = b.opts.Workers
-	}
-	b.work(len(b.deliveries), workers, func(i int) {
-		d := &b.deliveries[i]
-		b.mapEvent(ctx, i, mutations[d.place:d.place+len(d.rules)])
-	})
-	for _, m := range mutations {
-		if m.rule != nil {
-			b.put(m)
-		}
-	}
-}
-
-const mappedByOne = 16 // events that are not worth another worker
-
-// mapEvent makes a mutation for each rule of an event. Those of rules that fail stay empty.
-func (b *batch) mapEvent(ctx context.Context, i int, mutations []mutation) {
+// mapEvent makes a mutation for each rule of an event that has one for it.
+func (b *batch) mapEvent(ctx context.Context, i int) {
 	d := &b.deliveries[i]
 	if d.failed != nil {
 		b.judge(i, "", d.failed, judgeMapper(d.failed))
@@ -186,19 +192,27 @@ func (b *batch) mapEvent(ctx context.Context, i int, mutations []mutation) {
 		b.judge(i, "", context.Cause(ctx), retry)
 		return
 	}
-	for at, r := range d.rules {
+	for _, r := range d.rules {
 		m, err := safely(func() (mutation, error) { return r.prepare(ctx, b.opts.Opener, d) })
 		if err != nil {
 			b.judge(i, r.name, err, judgeMapper(err))
 			continue
 		}
 		m.rule, m.source, m.version = r, i, d.version
-		mutations[at] = m
+		d.mutations = append(d.mutations, m)
 	}
 }
 
-// admit returns the rules for an event, none if it is not for this listener.
-func (b *batch) admit(d *delivery) ([]*rule, error) {
+// admit finds the rules for an event, and reports whether it is packed.
+func (b *batch) admit(d *delivery) (packed bool) {
+	if d.failed = d.wrong; d.failed == nil {
+		d.rules, d.failed = b.rulesFor(d)
+	}
+	return len(d.rules) > 0 && isPacked(d.event)
+}
+
+// rulesFor returns the rules for an event, none if it is not for this listener.
+func (b *batch) rulesFor(d *delivery) ([]*rule, error) {
 	if d.nothing {
 		return nil, nil
 	}
@@ -225,18 +239,18 @@ func (b *batch) admit(d *delivery) ([]*rule, error) {
 
 // put adds a mutation to the work on its lane.
 func (b *batch) put(m mutation) {
-	id := laneKey{m.key, m.rule.lane}
-	work := b.lanes[id]
+	first := b.rowIndex[m.key]
+	work := first
+	for work != nil && work.lane != m.rule.lane {
+		work = work.next
+	}
 	if work == nil {
-		work = &laneWork{laneKey: id}
+		work = &laneWork{laneKey: laneKey{m.key, m.rule.lane}}
 		work.mutations = work.only[:0]
-		b.lanes[id] = work
-		row, ok := b.rowIndex[m.key]
-		if ok {
-			first := b.rows[row]
-			work.next, first.next = first.next, work
+		if first == nil {
+			b.rowIndex[m.key], b.rows = work, append(b.rows, work)
 		} else {
-			b.rowIndex[m.key], b.rows = len(b.rows), append(b.rows, work)
+			work.next, first.next = first.next, work
 		}
 	}
 	work.mutations = append(work.mutations, m)
@@ -286,13 +300,15 @@ func (b *batch) work(n, workers int, f func(int)) {
 	}
 	var taken atomic.Int64
 	var running sync.WaitGroup
-	for range min(n, workers) {
-		running.Go(func() {
-			for i := int(taken.Add(1)) - 1; i < n; i = int(taken.Add(1)) - 1 {
-				f(i)
-			}
-		})
+	take := func() {
+		for i := int(taken.Add(1)) - 1; i < n; i = int(taken.Add(1)) - 1 {
+			f(i)
+		}
 	}
+	for range min(n, workers) - 1 {
+		running.Go(take)
+	}
+	take() // here, too
 	running.Wait()
 }
 

@@ -15,13 +15,13 @@ import (
 // again; of a FIFO queue, all messages of a group from the first failed one on. The error is always nil: with one,
 // Lambda would ignore the response.
 func (l *Listener) HandleSQS(ctx context.Context, batch events.SQSEvent) (events.SQSEventResponse, error) {
-	deliveries := make([]delivery, len(batch.Records))
-	for i, m := range batch.Records {
-		deliveries[i] = decodeEvent(m.Body, m.MessageId)
-		deliveries[i].record, deliveries[i].at = &batch.Records[i], millisOf(m.Attributes["SentTimestamp"])
-		deliveries[i].attempt, _ = strconv.Atoi(cmp.Or(m.Attributes["ApproximateReceiveCount"], "0"))
-	}
-	failed := l.process(ctx, fromSQS, deliveries)
+	failed := l.process(ctx, fromSQS, len(batch.Records), func(i int) delivery {
+		m := &batch.Records[i]
+		d := decodeEvent(m.Body, m.MessageId)
+		d.record, d.at = m, millisOf(m.Attributes["SentTimestamp"])
+		d.attempt, _ = strconv.Atoi(cmp.Or(m.Attributes["ApproximateReceiveCount"], "0"))
+		return d
+	})
 	var response events.SQSEventResponse
 	stopped := map[string]bool{}
 	for i, m := range batch.Records {
@@ -50,13 +50,13 @@ func millisOf(text string) time.Time {
 // which changes nothing for those that were applied. The error is always nil: with one, Lambda would ignore the
 // response.
 func (l *Listener) HandleKinesis(ctx context.Context, batch events.KinesisEvent) (events.KinesisEventResponse, error) {
-	deliveries := make([]delivery, len(batch.Records))
-	for i, r := range batch.Records {
-		deliveries[i] = decodeEvent(string(r.Kinesis.Data), r.EventID)
-		deliveries[i].record, deliveries[i].at = &batch.Records[i], r.Kinesis.ApproximateArrivalTimestamp.Time
-		deliveries[i].origin = since(deliveries[i].at, l.opts.MaxAge)
-	}
-	failed := l.process(ctx, fromKinesis, deliveries)
+	failed := l.process(ctx, fromKinesis, len(batch.Records), func(i int) delivery {
+		r := &batch.Records[i]
+		d := decodeEvent(string(r.Kinesis.Data), r.EventID)
+		d.record, d.at = r, r.Kinesis.ApproximateArrivalTimestamp.Time
+		d.origin = since(d.at, l.opts.MaxAge)
+		return d
+	})
 	for i, r := range batch.Records {
 		if failed[i] != nil {
 			return events.KinesisEventResponse{
@@ -70,9 +70,12 @@ func (l *Listener) HandleKinesis(ctx context.Context, batch events.KinesisEvent)
 // HandleEventBridge is the handler of a Lambda function that is a target of an EventBridge rule. An error makes
 // EventBridge deliver the event again.
 func (l *Listener) HandleEventBridge(ctx context.Context, event events.EventBridgeEvent) error {
-	d := decodeEvent(string(event.Detail), event.ID)
-	d.record, d.at, d.origin = event, event.Time, since(event.Time, min(l.opts.MaxAge, directAge))
-	if failed := l.process(ctx, fromEventBridge, []delivery{d}); len(failed) > 0 {
+	failed := l.process(ctx, fromEventBridge, 1, func(int) delivery {
+		d := decodeEvent(string(event.Detail), event.ID)
+		d.record, d.at, d.origin = event, event.Time, since(event.Time, min(l.opts.MaxAge, directAge))
+		return d
+	})
+	if len(failed) > 0 {
 		return &BatchError{Errors: failed}
 	}
 	return nil
@@ -81,13 +84,14 @@ func (l *Listener) HandleEventBridge(ctx context.Context, event events.EventBrid
 // HandleSNS is the handler of a Lambda function that subscribes to an SNS topic, with events, or EventBridge's envelopes of
 // them, as messages. An error makes Lambda deliver the message again.
 func (l *Listener) HandleSNS(ctx context.Context, batch events.SNSEvent) error {
-	deliveries := make([]delivery, len(batch.Records))
-	for i, r := range batch.Records {
-		deliveries[i] = decodeEvent(r.SNS.Message, r.SNS.MessageID)
-		deliveries[i].record, deliveries[i].at = r, r.SNS.Timestamp
-		deliveries[i].origin = since(r.SNS.Timestamp, min(l.opts.MaxAge, directAge))
-	}
-	if failed := l.process(ctx, fromSNS, deliveries); len(failed) > 0 {
+	failed := l.process(ctx, fromSNS, len(batch.Records), func(i int) delivery {
+		r := &batch.Records[i]
+		d := decodeEvent(r.SNS.Message, r.SNS.MessageID)
+		d.record, d.at = r, r.SNS.Timestamp
+		d.origin = since(d.at, min(l.opts.MaxAge, directAge))
+		return d
+	})
+	if len(failed) > 0 {
 		return &BatchError{Errors: failed}
 	}
 	return nil
@@ -110,13 +114,13 @@ func (l *Listener) HandleSNS(ctx context.Context, batch events.SNSEvent) error {
 // Rows that a listener wrote, which are latched, are skipped, and so are those that another region wrote, and what happens to a
 // tombstone.
 func (l *Listener) HandleDynamoDB(ctx context.Context, batch events.DynamoDBEvent) (events.DynamoDBEventResponse, error) {
-	deliveries := make([]delivery, len(batch.Records))
-	for i, r := range batch.Records {
-		deliveries[i] = decodeRecord(r)
-		deliveries[i].record, deliveries[i].at = r, r.Change.ApproximateCreationDateTime.Time
-		deliveries[i].origin = since(deliveries[i].at, l.opts.MaxAge)
-	}
-	failed := l.process(ctx, fromDynamoDB, deliveries)
+	failed := l.process(ctx, fromDynamoDB, len(batch.Records), func(i int) delivery {
+		r := &batch.Records[i]
+		d := decodeRecord(*r)
+		d.record, d.at = r, r.Change.ApproximateCreationDateTime.Time
+		d.origin = since(d.at, l.opts.MaxAge)
+		return d
+	})
 	for i, r := range batch.Records {
 		if failed[i] == nil {
 			continue

@@ -163,29 +163,26 @@ func (l *Listener) Stats() Stats {
 //
 // The events and what they refer to must not be changed meanwhile.
 func (l *Listener) Handle(ctx context.Context, events []insideout.Event) error {
-	deliveries := make([]delivery, len(events))
-	for i, e := range events {
-		deliveries[i] = delivery{event: e}
-	}
-	if failed := l.process(ctx, "", deliveries); len(failed) > 0 {
+	failed := l.process(ctx, "", len(events), func(i int) delivery { return delivery{event: events[i]} })
+	if len(failed) > 0 {
 		return &BatchError{Errors: failed}
 	}
 	return nil
 }
 
-// process takes a batch through all steps and returns the reasons of those that must be delivered again.
-func (l *Listener) process(ctx context.Context, from string, deliveries []delivery) map[int]error {
+// process takes a batch of n through all steps and returns the reasons of those that must be delivered again. read, which is called
+// for several of them at a time, decodes one.
+func (l *Listener) process(ctx context.Context, from string, n int, read func(i int) delivery) map[int]error {
 	began := time.Now()
-	b := newBatch(l, deliveries)
+	b := newBatch(l, make([]delivery, n))
 	work, cancel := working(ctx)
 	defer cancel()
-	b.route(work)
-	b.take(work)
+	b.read(work, read)
 	b.write(work)
 	b.rollUp(work)
 	b.publishFaults(ctx)
-	l.tried.done(deliveries, b.failed)
-	b.stats.In, b.stats.Failed = int64(len(deliveries)), int64(len(b.failed))
+	l.tried.done(b.deliveries, b.failed)
+	b.stats.In, b.stats.Failed = int64(n), int64(len(b.failed))
 	l.mu.Lock()
 	l.stats.add(b.stats)
 	l.mu.Unlock()
