@@ -237,7 +237,7 @@ func (d *definition) checkReserved() {
 
 func reserved(attr string) bool {
 	switch attr {
-	case attrPK, attrSK, attrDiscriminator, attrTimestamp, attrBy, attrRegion, attrLatched, attrDeleted, attrTTL, attrSubject, attrSchema, attrEnvelope:
+	case attrPK, attrSK, attrDiscriminator, attrTimestamp, attrBy, attrRegion, attrLatched, attrDeleted, attrTTL, attrSubject, attrSchema, attrEnvelope, attrSealed:
 		return true
 	}
 	return isSubjectRef(attr) || attr == "_v" || strings.HasPrefix(attr, "_v_") || strings.HasPrefix(attr, "_d_") || strings.HasPrefix(attr, attrEnvelope+"_") || strings.HasPrefix(attr, "aws:rep:")

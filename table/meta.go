@@ -24,6 +24,8 @@ type Meta struct {
 	// Shredded and Restricted are the attributes of sealed fields that could not be opened, and are zero: since their key was destroyed, or may not be
 	// used. GetMeta alone fills them in.
 	Shredded, Restricted []string
+
+	sealed string // what the last reseal left: see Resealed
 }
 
 // ReadMeta reads the system attributes of a row, whatever its model. Missing ones are zero, so that key-only images and rows of
@@ -40,6 +42,7 @@ func ReadMeta(item Item) (Meta, error) {
 		By:            r.text(attrBy),
 		Region:        r.text(attrRegion),
 		Version:       idempotence.Version(r.text(idempotence.Lane("").VersionAttribute())),
+		sealed:        textOf(item[attrSealed]),
 	}
 	if m.Discriminator == "" {
 		m.Discriminator, _, _ = strings.Cut(m.Key.SK, delimiter)
