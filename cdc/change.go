@@ -89,7 +89,7 @@ func classify(r *record, opts *Options) (change, bool, error) {
 		return c, false, errNoKey
 	}
 	c.meta, c.at = meta, meta.Timestamp
-	if meta.Latched || r.replica(opts.Region, meta) || r.adornment() {
+	if meta.Latched || r.replica(opts.Region, meta) || r.adornment() || meta.Resealed(r.old) {
 		return c, false, nil
 	}
 	if c.at.IsZero() {

@@ -14,6 +14,7 @@
 //
 //   - rows that a listener wrote, which are latched: their facts are another service's;
 //   - rows that another region wrote (see [Options]), and the records that global tables add;
+//   - rows whose sealed fields were moved to other keys (see table's DB.Sealed), where the stream has old images;
 //   - rows that no rule is for, and the library's own: guards of unique values, checkpoints;
 //   - rows whose time to live is over, unless Options.Expired says so;
 //   - tombstones: a soft delete is published once, neither later changes of the tombstone nor its removal are.

@@ -33,7 +33,7 @@ func (m Meta) Resealed(before Item) bool {
 //	progress, err := sealer.Reseal(ctx, db.Sealed(Customers, Orders), cursor, nil)
 //
 // A page is one request, of 1 MB of rows at most, read consistently; deleted and expired rows are among them. A row is written by a conditional update of its sealed fields
-// alone, so that no writer loses anything: its timestamp, its versions and its time to live stay, and nothing is published (see Meta.Resealed). Whoever
+// alone, so that no writer loses anything: its timestamp, its versions and its time to live stay, and package cdc publishes nothing, where the stream has old images. Whoever
 // has read a row before and saves it afterwards, with an insideout.Sealed in it, brings the older ciphertext back, for another run.
 //
 // The DB needs neither Sealer nor Opener. A cursor holds the key of a row, and works in every process.
@@ -187,7 +187,7 @@ func (m *model) sealedField(f *field, item Item, rv reflect.Value) (held insideo
 	case held.Origin.Subject == "" && !owned(item): // the lane that says whose it is has not been written yet
 		return insideout.SealedField{Origin: held.Origin}, nil
 	case held.Origin.Subject == "":
-		held.Err = invalid("field %s, which names the subject whose key seals it, is empty", m.subject.goPath)
+		held.Err = invalid("field %s, which names the subject whose key seals it, is empty", m.people[f.seal.whose].goPath)
 	case held.Ciphertext == nil:
 		held.Plaintext, held.Err = f.plaintext(item[f.attr])
 	}
