@@ -24,6 +24,13 @@ func (db *DB) Params(do func(db *DB) error) ([]any, error) {
 	return rec.requests, err
 }
 
+// Through is the same table behind another client, that wrap makes of the one it has: such as one that looks at each request.
+func (db *DB) Through(wrap func(Client) Client) *DB {
+	other := *db
+	other.client = wrap(db.client)
+	return &other
+}
+
 // recorder is a client that keeps what it is given.
 type recorder struct {
 	mu       sync.Mutex

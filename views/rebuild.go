@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"math"
+	"sync"
 	"time"
 
 	"github.com/insideout-go/insideout"
@@ -152,11 +153,15 @@ type rebuild struct {
 	state   *rebuildState
 	meter   progressMeter
 	began   time.Time
-	kinds   map[string]bool // of the rows and lanes that the rules write
+	known   map[*rule]bool  // rules that have written
+	kinds   map[string]bool // of the rows and lanes that they write
 	refused map[refusal]error
 	mapped  int64 // writes that the history asks for
 	done    Rebuilt
 	digests [2]digestSum // wanted and found
+
+	shapesMu sync.RWMutex // guards shapes
+	shapes   map[*rule]*laneShape
 }
 
 // refusal is a version that the table does not take, such as one that is too large.
@@ -169,7 +174,7 @@ func newRebuild(l *Listener, history iter.Seq2[insideout.Event, error], opts *Re
 	if l == nil || history == nil {
 		return nil, errors.New("views: Rebuild needs a listener and a history")
 	}
-	r := &rebuild{history: history, began: time.Now(), kinds: map[string]bool{}, refused: map[refusal]error{}}
+	r := &rebuild{history: history, began: time.Now(), refused: map[refusal]error{}, known: map[*rule]bool{}, kinds: map[string]bool{}, shapes: map[*rule]*laneShape{}}
 	if opts != nil {
 		r.opts = *opts
 	}
@@ -183,6 +188,7 @@ func newRebuild(l *Listener, history iter.Seq2[insideout.Event, error], opts *Re
 		r.opts.State = l.db
 	}
 	r.Listener = l.quiet(r.opts)
+	r.db = r.db.Through(func(c table.Client) table.Client { return watched{c} })
 	r.meter = progressMeter{call: r.opts.Progress}
 	return r, nil
 }

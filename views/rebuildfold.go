@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"slices"
 	"time"
 
@@ -13,18 +12,19 @@ import (
 )
 
 const (
-	rebuildChunk = 1024 // events that are mapped, or lanes that are written, at a time
-	keptBytes    = 1024 // of a kept event, besides its body
+	rebuildChunk = 1024    // events that are mapped, or lanes that are written, at a time at most
+	chunkBytes   = 4 << 20 // of the bodies of events that are mapped at a time, about
+	keptBytes    = 512     // of a kept event, besides what the mapper has made of its body
 )
 
 // kept is the newest event of a lane so far, ready to be written.
 type kept struct {
 	m       mutation
-	event   insideout.Event // without its body
 	hash    uint64
 	bytes   int64
 	content [contentBytes]byte // what it makes of the row
-	names   *laneNames
+	shape   *laneShape         // nil until it is written
+	found   bool               // in the table, when that is verified
 	// withheld is for a write that would be about someone who was erased.
 	withheld bool
 	expires  time.Time
@@ -75,7 +75,7 @@ func (f *fold) read(ctx context.Context) error {
 
 func (f *fold) feed(ctx context.Context, chunks chan<- []delivery) error {
 	f.meter.begin(reading, f.done.Passes, f.opts.Events)
-	var chunk []delivery
+	chunk, bytes := make([]delivery, 0, rebuildChunk), int64(0)
 	for e, err := range f.history {
 		if err != nil {
 			return err
@@ -83,7 +83,8 @@ func (f *fold) feed(ctx context.Context, chunks chan<- []delivery) error {
 		if len(chunk) == 0 {
 			f.meter.guess(e.Timestamp)
 		}
-		if chunk = append(chunk, delivery{event: e}); len(chunk) < rebuildChunk {
+		chunk, bytes = append(chunk, delivery{event: e}), bytes+bodyBytes(e)
+		if len(chunk) < rebuildChunk && bytes < chunkBytes {
 			continue
 		}
 		if !send(ctx, chunks, chunk) {
@@ -91,11 +92,18 @@ func (f *fold) feed(ctx context.Context, chunks chan<- []delivery) error {
 		}
 		f.meter.guess(e.Timestamp)
 		f.meter.add(len(chunk))
-		chunk = nil
+		chunk, bytes = make([]delivery, 0, rebuildChunk), 0
 	}
 	send(ctx, chunks, chunk)
 	f.meter.add(len(chunk))
 	return nil
+}
+
+func bodyBytes(e insideout.Event) (n int64) {
+	for name, raw := range e.Body {
+		n += int64(len(name) + len(raw))
+	}
+	return n
 }
 
 func send(ctx context.Context, chunks chan<- []delivery, chunk []delivery) bool {
@@ -114,69 +122,61 @@ func (f *fold) take(ctx context.Context, chunk []delivery) error {
 	}
 	b := newBatch(f.Listener, chunk)
 	b.route(ctx)
-	mapped := make([][]mutation, len(chunk))
-	errs := make([]error, len(chunk))
-	b.each(len(chunk), func(i int) { mapped[i], errs[i] = f.mapOne(ctx, b, i) })
+	first, errs := make([]mutation, len(chunk)), make([]error, len(chunk)) // most events have one rule
+	b.each(len(chunk), func(i int) {
+		chunk[i].mutations = first[i : i : i+1]
+		errs[i] = f.mapOne(ctx, b, i)
+	})
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
+	mapped := 0
 	for i := range chunk {
-		if f.counts {
-			f.mapped += int64(len(mapped[i]))
-		}
-		for _, m := range mapped[i] {
-			f.keep(b, &chunk[i], m)
+		mapped += len(chunk[i].mutations)
+		for _, m := range chunk[i].mutations {
+			f.keep(b, m)
 		}
 	}
 	f.shrink()
-	if !f.counts {
-		b.faults = slices.DeleteFunc(b.faults, func(fault faultOf) bool { return !fault.refused })
-	} else {
+	if f.counts {
 		f.done.Events += int64(len(chunk))
 		f.done.Skipped += b.stats.Skipped
+		f.mapped += int64(mapped)
+	} else {
+		b.faults = slices.DeleteFunc(b.faults, func(fault faultOf) bool { return !fault.refused })
 	}
 	return f.report(ctx, b)
 }
 
-// mapOne maps an event. The error is one that ends the rebuild: it may pass, but has not for a while.
-func (f *fold) mapOne(ctx context.Context, b *batch, i int) (mutations []mutation, err error) {
+// mapOne makes a mutation for each rule of an event that has one for it. The error is one that ends the rebuild: it may pass, but
+// has not for a while.
+func (f *fold) mapOne(ctx context.Context, b *batch, i int) error {
 	d := &b.deliveries[i]
 	if d.failed != nil {
-		if err := f.insist(ctx, b, i, "", d.failed, func() error { return b.unpack(ctx, d) }); err != nil {
-			return nil, err
-		}
-		if d.failed != nil {
-			return nil, nil
+		if err := f.insist(ctx, b, i, "", d.failed, func() error { return b.unpack(ctx, d) }); err != nil || d.failed != nil {
+			return err
 		}
 	}
 	if len(d.rules) == 0 {
 		b.judge(i, "", nil, skip)
-		return nil, nil
+		return nil
 	}
 	for _, r := range d.rules {
-		var m mutation
-		prepare := func() (err error) {
-			m, err = safely(func() (mutation, error) { return r.prepare(ctx, b.opts.Opener, d) })
+		prepare := func() error {
+			m, err := safely(func() (mutation, error) { return r.prepare(ctx, b.opts.Opener, d) })
+			if err == nil {
+				m.rule, m.source, m.version = r, i, d.version
+				d.mutations = append(d.mutations, m)
+			}
 			return err
 		}
-		failed := prepare()
-		if failed != nil {
-			again := false
-			if err := f.insist(ctx, b, i, r.name, failed, func() error {
-				failed := prepare()
-				again = failed == nil
-				return failed
-			}); err != nil {
-				return nil, err
-			}
-			if !again {
-				continue
+		if err := prepare(); err != nil {
+			if err := f.insist(ctx, b, i, r.name, err, prepare); err != nil {
+				return err
 			}
 		}
-		m.rule, m.source, m.version = r, i, d.version
-		mutations = append(mutations, m)
 	}
-	return mutations, nil
+	return nil
 }
 
 // insist tries again what may pass. It returns nil when do went well, or never will: then the event is skipped or a fault.
@@ -206,8 +206,11 @@ func (f *fold) insist(ctx context.Context, b *batch, i int, pipeline string, err
 }
 
 // keep takes a mutation in, if its row is in the range and it is the newest of its lane so far.
-func (f *fold) keep(b *batch, d *delivery, m mutation) {
+func (f *fold) keep(b *batch, m mutation) {
 	id := laneKey{m.key, m.rule.lane}
+	if !f.known[m.rule] { // whatever the range: the rows of a model, or of its lane, are of one kind
+		f.known[m.rule], f.kinds[kindOfLane(id)] = true, true
+	}
 	hash := hashOf(m.key.PK)
 	if hash < f.from || hash > f.to || f.only != nil && !f.only[id] {
 		return
@@ -225,20 +228,15 @@ func (f *fold) keep(b *batch, d *delivery, m mutation) {
 	if have != nil {
 		f.bytes -= have.bytes
 	}
-	k := &kept{m: m, event: d.event, hash: hash, bytes: keptBytes}
-	for name, raw := range d.event.Body {
-		k.bytes += int64(len(name) + len(raw))
-	}
-	k.event.Body = nil // it may be a part of something large
+	k := &kept{m: m, hash: hash, bytes: keptBytes + bodyBytes(b.deliveries[m.source].event)}
 	f.lanes[id] = k
 	f.bytes += k.bytes
-	f.kinds[kindOfLane(id)] = true
 }
 
-// shrink gives up the upper half of the range, for a later pass, as often as what is kept takes too much memory.
+// shrink gives up an eighth of the range, for a later pass, as often as what is kept takes too much memory.
 func (f *fold) shrink() {
 	for f.bytes > f.opts.Memory && f.to > f.from {
-		f.to = f.from + (f.to-f.from)/2
+		f.to -= max(1, (f.to-f.from)/8)
 		for id, k := range f.lanes {
 			if k.hash > f.to {
 				f.bytes -= k.bytes
@@ -275,11 +273,12 @@ func (f *fold) sorted() []*kept {
 	return all
 }
 
-// hashOf spreads partition keys evenly, and in the same way for ever.
+// hashOf spreads partition keys evenly, and in the same way for ever: FNV-1a, and a finish since its upper bits are poor where keys are short.
 func hashOf(pk string) uint64 {
-	sum := fnv.New64a()
-	_, _ = sum.Write([]byte(pk))
-	h := sum.Sum64() // its upper bits are poor where keys are short
+	h := uint64(14695981039346656037)
+	for i := range len(pk) {
+		h = (h ^ uint64(pk[i])) * 1099511628211
+	}
 	h ^= h >> 33
 	h *= 0xff51afd7ed558ccd
 	h ^= h >> 33
@@ -291,3 +290,5 @@ func hashOf(pk string) uint64 {
 func kindOfLane(id laneKey) string { return sortKind(id.key.SK) + "\x00" + string(id.lane) }
 
 func (k *kept) version() idempotence.Version { return k.m.version }
+
+func (k *kept) eventID() string { return k.m.version.EventID() }

@@ -2,13 +2,8 @@ package views
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
-	"maps"
-	"math/big"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,59 +12,77 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-	"github.com/guregu/dynamo/v2"
 	"github.com/insideout-go/insideout/idempotence"
 	"github.com/insideout-go/insideout/table"
 )
 
-const (
-	contentBytes = sha256.Size
-	attributeTTL = "ttl"
-)
+// watched is a client that sees what each write of a kept lane makes of its row.
+type watched struct{ table.Client }
 
-// laneNames are the attributes that a lane's writes set or remove, in order.
-type laneNames []string
+type keptKey struct{}
 
-// measure works out what each write makes of its row: the request that would be sent tells.
-func (r *rebuild) measure(ctx context.Context, chunk []*kept) error {
-	b := newBatch(r.Listener, nil)
-	errs := make([]error, len(chunk))
-	b.each(len(chunk), func(i int) {
-		_, errs[i] = safely(func() (struct{}, error) { return struct{}{}, r.measureOne(ctx, chunk[i]) })
-	})
-	return errors.Join(errs...)
+func (w watched) UpdateItem(ctx context.Context, in *dynamodb.UpdateItemInput, opts ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error) {
+	if see, ok := ctx.Value(keptKey{}).(func(*dynamodb.UpdateItemInput)); ok {
+		see(in)
+	}
+	return w.Client.UpdateItem(ctx, in, opts...)
 }
 
-func (r *rebuild) measureOne(ctx context.Context, k *kept) error {
+// writeOf is the write of a kept lane, from which the rebuild learns what it makes of the row.
+func (r *rebuild) writeOf(k *kept) func(context.Context, *table.DB) (idempotence.Outcome, error) {
+	see := func(in *dynamodb.UpdateItemInput) { r.see(k, in) }
+	return func(ctx context.Context, db *table.DB) (idempotence.Outcome, error) {
+		outcome, err := k.m.write(context.WithValue(ctx, keptKey{}, see), db)
+		k.withheld = err == nil && outcome == idempotence.Withheld || err != nil && judgeWrite(err) == skip
+		return outcome, err
+	}
+}
+
+// foresee is for a lane that an earlier run wrote: the request that would be sent tells. It is false where there is no telling.
+func (r *rebuild) foresee(ctx context.Context, k *kept) bool {
 	requests, err := r.db.Params(func(db *table.DB) error {
 		_, err := k.m.write(ctx, db)
 		return err
 	})
-	k.withheld = err == nil && len(requests) == 0
-	if err != nil || len(requests) != 1 {
-		return nil // the write itself will say so
+	if err != nil {
+		return false
 	}
-	in, ok := requests[0].(*dynamodb.UpdateItemInput)
-	if !ok {
-		return nil
-	}
-	item := table.Item{}
-	names := make(laneNames, 0, len(in.ExpressionAttributeNames))
-	for alias, name := range in.ExpressionAttributeNames {
-		names = append(names, name)
-		if v, ok := in.ExpressionAttributeValues[":"+alias[1:]]; ok {
-			item[name] = v
+	k.withheld = len(requests) == 0
+	for _, request := range requests {
+		if in, ok := request.(*dynamodb.UpdateItemInput); ok {
+			r.see(k, in)
 		}
 	}
-	slices.Sort(names)
-	k.names = &names
-	k.content = contentOf(item, names)
-	k.expires = expiryOf(item)
-	return nil
+	return true
 }
 
-func expiryOf(item table.Item) time.Time {
-	n, ok := item[attributeTTL].(*types.AttributeValueMemberN)
+// see takes from a request what the row will be like.
+func (r *rebuild) see(k *kept, in *dynamodb.UpdateItemInput) {
+	k.shape = r.shapeOf(k.m.rule, in)
+	k.content = k.shape.ofRequest(in)
+	k.expires = time.Time{}
+	if at := slices.Index(k.shape.names, attributeTTL); at >= 0 {
+		k.expires = expiryOf(in.ExpressionAttributeValues[k.shape.values[at]])
+	}
+}
+
+// shapeOf is the shape of a request, which the requests of a rule nearly always share.
+func (r *rebuild) shapeOf(of *rule, in *dynamodb.UpdateItemInput) *laneShape {
+	r.shapesMu.RLock()
+	shape := r.shapes[of]
+	r.shapesMu.RUnlock()
+	if shape.fits(in) {
+		return shape
+	}
+	shape = shapeOf(in)
+	r.shapesMu.Lock()
+	defer r.shapesMu.Unlock()
+	r.shapes[of] = shape
+	return shape
+}
+
+func expiryOf(ttl types.AttributeValue) time.Time {
+	n, ok := ttl.(*types.AttributeValueMemberN)
 	if !ok {
 		return time.Time{}
 	}
@@ -87,22 +100,18 @@ func (r *rebuild) verify(ctx context.Context, f *fold) error {
 	for _, k := range f.lanes {
 		r.digests[0].add(k.content)
 	}
-	raw, ok := r.db.Dynamo()
-	if !ok {
-		return errors.New("views: the client of the table cannot scan")
-	}
-	c := &check{rebuild: r, fold: f, found: make(map[laneKey]bool, len(f.lanes))}
+	c := &check{rebuild: r, fold: f}
 	errs := make([]error, verifySegments)
 	var segments sync.WaitGroup
 	for n := range verifySegments {
-		segments.Go(func() { errs[n] = c.scan(ctx, raw.Scan().Consistent(true).Segment(n, verifySegments).Iter()) })
+		segments.Go(func() { errs[n] = c.scan(ctx, int32(n)) })
 	}
 	segments.Wait()
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("views: the rebuilt table could not be read: %w", err)
 	}
 	for id, k := range f.lanes {
-		if !c.found[id] {
+		if !k.found {
 			r.verifyMissing(id, k)
 		}
 	}
@@ -115,23 +124,33 @@ const verifySegments = 4 // of the table, read at a time
 type check struct {
 	*rebuild
 	fold *fold
-
-	mu    sync.Mutex // guards what follows, and the result
-	found map[laneKey]bool
+	mu   sync.Mutex // guards the result, and whether a lane was found
 }
 
-func (c *check) scan(ctx context.Context, rows dynamo.Iter) error {
-	var item table.Item
-	for n := 1; rows.Next(ctx, &item); n++ {
-		c.row(item)
-		item = nil
-		if n%rebuildChunk == 0 {
-			c.mu.Lock()
-			c.meter.add(rebuildChunk)
-			c.mu.Unlock()
-		}
+// scan reads a segment of the table, page by page.
+func (c *check) scan(ctx context.Context, segment int32) error {
+	in := dynamodb.ScanInput{
+		TableName: new(c.db.Name()), ConsistentRead: new(true), Segment: &segment, TotalSegments: new(int32(verifySegments)),
 	}
-	return rows.Err()
+	for {
+		page, err := patient(ctx, func() (*dynamodb.ScanOutput, error) {
+			in := in // the client may change it
+			return c.db.Client().Scan(ctx, &in)
+		})
+		if err != nil {
+			return err
+		}
+		for _, item := range page.Items {
+			c.row(item)
+		}
+		c.mu.Lock()
+		c.meter.add(len(page.Items))
+		c.mu.Unlock()
+		if len(page.LastEvaluatedKey) == 0 {
+			return nil
+		}
+		in.ExclusiveStartKey = page.LastEvaluatedKey
+	}
 }
 
 // row looks at every lane of a row.
@@ -144,30 +163,37 @@ func (c *check) row(item table.Item) {
 	if h := hashOf(pk.Value); h < c.fold.from || h > c.fold.to {
 		return
 	}
-	c.foreign(laneKey{key: table.RowKey{PK: pk.Value, SK: sk.Value}}, item)
+	id := laneKey{key: table.RowKey{PK: pk.Value, SK: sk.Value}}
+	c.foreign(id, item)
 	for name, value := range item {
-		text, ok := value.(*types.AttributeValueMemberS)
-		if !ok || !isVersion(name) {
+		if !isVersion(name) {
 			continue
 		}
-		id, stored := laneKey{table.RowKey{PK: pk.Value, SK: sk.Value}, laneOf(name)}, idempotence.Version(text.Value)
-		k := c.fold.lanes[id]
-		var have [contentBytes]byte
-		if k != nil && stored == k.version() && k.names != nil {
-			have = contentOf(item, *k.names)
+		if text, ok := value.(*types.AttributeValueMemberS); ok {
+			id.lane = laneOf(name)
+			c.lane(id, idempotence.Version(text.Value), item)
 		}
-		c.mu.Lock()
-		if c.found[id] {
-			c.mu.Unlock()
-			continue
-		}
-		if k != nil {
-			c.found[id] = true
-			c.verifyLane(id, k, stored, have)
-		} else if c.kinds[kindOfLane(id)] {
-			c.verifyUnknown(id, stored)
-		}
-		c.mu.Unlock()
+	}
+}
+
+// lane looks at a lane that a row has.
+func (c *check) lane(id laneKey, stored idempotence.Version, item table.Item) {
+	k := c.fold.lanes[id]
+	if k == nil && !c.kinds[kindOfLane(id)] {
+		return
+	}
+	var have [contentBytes]byte
+	if k != nil && stored == k.version() && k.shape != nil {
+		have = k.shape.ofRow(item)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case k == nil:
+		c.verifyUnknown(id, stored)
+	case !k.found:
+		k.found = true
+		c.verifyLane(id, k, stored, have)
 	}
 }
 
@@ -177,14 +203,17 @@ func (c *check) foreign(id laneKey, item table.Item) {
 	if k == nil {
 		return
 	}
+	if stored, ok := item[id.lane.VersionAttribute()].(*types.AttributeValueMemberS); ok && idempotence.Version(stored.Value) >= k.version() {
+		return
+	}
 	meta, err := table.ReadMeta(item)
 	at := k.version().Time()
-	if err != nil || meta.Timestamp.Before(at) || meta.Version >= k.version() || meta.Timestamp.Equal(at) && meta.Version != "" {
+	if err != nil || meta.Timestamp.Before(at) || meta.Timestamp.Equal(at) && meta.Version != "" {
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.found[id] = true
+	k.found = true
 	c.done.Verified.Newer++
 	c.digests[0].subtract(k.content)
 }
@@ -195,13 +224,13 @@ func (r *rebuild) verifyLane(id laneKey, k *kept, stored idempotence.Version, ha
 	case stored > k.version():
 		v.Newer++
 		r.digests[0].subtract(k.content)
-	case stored < k.version() || k.names == nil:
+	case stored < k.version() || k.shape == nil:
 		r.verifyMissing(id, k)
 	default:
 		r.digests[1].add(have)
 		if have != k.content {
 			v.Wrong++
-			note(&v.First, fmt.Sprintf("%s has other attributes than the event %q makes", place(id), k.event.ID))
+			note(&v.First, fmt.Sprintf("%s has other attributes than the event %q makes", place(id), k.eventID()))
 		}
 	}
 }
@@ -219,7 +248,7 @@ func (r *rebuild) verifyMissing(id laneKey, k *kept) {
 		return
 	}
 	v.Missing++
-	note(&v.First, fmt.Sprintf("%s does not have what the event %q makes", place(id), k.event.ID))
+	note(&v.First, fmt.Sprintf("%s does not have what the event %q makes", place(id), k.eventID()))
 }
 
 // verifyUnknown is for a lane of which the history has no event. The live listener may have had one since.
@@ -253,87 +282,4 @@ func sortKind(sk string) string {
 		kind += "|"
 	}
 	return kind
-}
-
-// contentOf is a digest of some attributes of a row. The time to live of a tombstone depends on when it was written, and is
-// left out; binary attributes may be sealed, and then differ each time that they are, so only their presence counts.
-func contentOf(item table.Item, names laneNames) (sum [contentBytes]byte) {
-	h := sha256.New()
-	for _, name := range names {
-		if v, ok := item[name]; ok && name != attributeTTL {
-			writeText(h, name)
-			writeValue(h, v)
-		}
-	}
-	h.Sum(sum[:0])
-	return sum
-}
-
-func writeText(h hash.Hash, text string) {
-	var buf [24]byte
-	_, _ = h.Write(append(strconv.AppendInt(buf[:0], int64(len(text)), 10), ':'))
-	_, _ = h.Write([]byte(text))
-}
-
-// writeValue writes a value so that different ones differ, and equal ones do not, however they are written.
-func writeValue(h hash.Hash, v types.AttributeValue) {
-	switch v := v.(type) {
-	case *types.AttributeValueMemberS:
-		writeText(h, "S")
-		writeText(h, v.Value)
-	case *types.AttributeValueMemberN:
-		writeText(h, "N")
-		writeText(h, plainNumber(v.Value))
-	case *types.AttributeValueMemberBOOL:
-		writeText(h, "BOOL"+strconv.FormatBool(v.Value))
-	case *types.AttributeValueMemberSS:
-		writeSet(h, "SS", v.Value)
-	case *types.AttributeValueMemberNS:
-		numbers := make([]string, len(v.Value))
-		for i, n := range v.Value {
-			numbers[i] = plainNumber(n)
-		}
-		writeSet(h, "NS", numbers)
-	case *types.AttributeValueMemberL:
-		writeText(h, "L"+strconv.Itoa(len(v.Value)))
-		for _, e := range v.Value {
-			writeValue(h, e)
-		}
-	case *types.AttributeValueMemberM:
-		writeText(h, "M"+strconv.Itoa(len(v.Value)))
-		for _, name := range slices.Sorted(maps.Keys(v.Value)) {
-			writeText(h, name)
-			writeValue(h, v.Value[name])
-		}
-	default:
-		writeText(h, fmt.Sprintf("%T", v))
-	}
-}
-
-func writeSet(h hash.Hash, kind string, set []string) {
-	writeText(h, kind+strconv.Itoa(len(set)))
-	for _, s := range slices.Sorted(slices.Values(set)) {
-		writeText(h, s)
-	}
-}
-
-// plainNumber writes equal numbers alike.
-func plainNumber(text string) string {
-	if n, ok := new(big.Rat).SetString(text); ok {
-		return n.RatString()
-	}
-	return text
-}
-
-// digestSum is a digest of a set: the sum of the digests of its elements.
-type digestSum struct{ n big.Int }
-
-func (d *digestSum) add(sum [contentBytes]byte) { d.n.Add(&d.n, new(big.Int).SetBytes(sum[:])) }
-
-func (d *digestSum) subtract(sum [contentBytes]byte) { d.n.Sub(&d.n, new(big.Int).SetBytes(sum[:])) }
-
-// String is in hexadecimal, modulo 2 to the power of the digest's bits.
-func (d *digestSum) String() string {
-	modulus := new(big.Int).Lsh(big.NewInt(1), contentBytes*8)
-	return hex.EncodeToString(new(big.Int).Mod(&d.n, modulus).FillBytes(make([]byte, contentBytes)))
 }

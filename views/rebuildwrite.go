@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/insideout-go/insideout"
 )
 
 // rebuildTries bounds the attempts at something that keeps failing for a reason that may pass: most of a minute.
@@ -114,12 +116,9 @@ func (r *rebuild) slow(ctx context.Context, began time.Time, writes int) error {
 
 // writeChunk writes lanes until each one is written or refused, and rolls up what they belong to.
 func (r *rebuild) writeChunk(ctx context.Context, chunk []*kept) (refused map[laneKey]bool, err error) {
-	if err := r.measure(ctx, chunk); err != nil {
-		return nil, err
-	}
 	left := make([]*kept, 0, len(chunk))
 	for _, k := range chunk {
-		if r.state.wrote(k.hash) {
+		if r.state.wrote(k.hash) && r.foresee(ctx, k) {
 			r.done.Resumed++
 			continue
 		}
@@ -166,15 +165,24 @@ func (r *rebuild) writeChunk(ctx context.Context, chunk []*kept) (refused map[la
 	return refused, nil
 }
 
-// chunkBatch is a batch with one mutation of each lane.
+// chunkBatch is a batch with one mutation of each lane. The lanes of a row stand together.
 func (r *rebuild) chunkBatch(chunk []*kept) *batch {
-	deliveries := make([]delivery, len(chunk))
-	b := newBatch(r.Listener, deliveries)
+	b := newBatch(r.Listener, nil)
+	b.deliveries = make([]delivery, len(chunk))
+	works := make([]laneWork, len(chunk))
+	var first *laneWork // of the row
 	for i, k := range chunk {
-		deliveries[i] = delivery{event: k.event, version: k.version()}
-		m := k.m
-		m.source = i
-		b.put(m)
+		b.deliveries[i] = delivery{event: insideout.Event{ID: k.eventID()}, version: k.version()}
+		m, work := k.m, &works[i]
+		m.source, m.write = i, r.writeOf(k)
+		work.laneKey, work.only[0] = laneKey{m.key, m.rule.lane}, m
+		work.mutations = work.only[:]
+		if first != nil && first.key == work.key {
+			first.next, work.next = work, first.next
+			continue
+		}
+		first = work
+		b.rows = append(b.rows, work)
 	}
 	return b
 }
@@ -183,6 +191,6 @@ func (r *rebuild) count(s Stats) {
 	r.done.Applied += s.Applied
 	r.done.Stale += s.Stale
 	r.done.Duplicate += s.Duplicate
-	r.done.Withheld += s.Withheld
+	r.done.Withheld += s.Withheld + s.Skipped
 	r.done.RolledUp += s.RolledUp
 }
