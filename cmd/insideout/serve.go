@@ -8,26 +8,14 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"runtime"
 	"strconv"
 	"syscall"
-	"time"
 
 	"github.com/insideout-go/insideout/table/embedded"
 	"github.com/insideout-go/insideout/table/embedded/disk"
 	"github.com/insideout-go/insideout/table/embedded/local"
-)
-
-const (
-	// headerTime and requestTime are what a client has to send a request; idleTime is how long a
-	// connection may wait for the next one.
-	headerTime  = 10 * time.Second
-	requestTime = time.Minute
-	idleTime    = 2 * time.Minute
-	// graceTime is what requests under way have to end after an interrupt.
-	graceTime = 10 * time.Second
 )
 
 // settings are the flags of serve.
@@ -86,7 +74,7 @@ func serve(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	defer runtime.KeepAlive(ballast())
 	go forgetStart()
 	announce(stdout, endpoint(listener.Addr()), s)
-	err = errors.Join(handle(ctx, listener, db, logger), db.Close())
+	err = errors.Join(db.Serve(ctx, listener), db.Close())
 	if err != nil {
 		fmt.Fprintln(stderr, name+": "+oneLine(err))
 		return exitFailed
@@ -176,25 +164,4 @@ In Go: local.Clients(%[4]q), package table/embedded/local
 
 Ctrl-C stops it.
 `, url, where, local.Region, url)
-}
-
-// handle answers requests until ctx ends, and then lets those under way end.
-func handle(ctx context.Context, listener net.Listener, db *embedded.DB, logger *slog.Logger) error {
-	server := &http.Server{
-		Handler: db.Handler(), ReadHeaderTimeout: headerTime, ReadTimeout: requestTime, IdleTimeout: idleTime,
-		ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
-	}
-	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(listener) }()
-	select {
-	case err := <-failed:
-		return err
-	case <-ctx.Done():
-	}
-	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), graceTime)
-	defer cancel()
-	if err := server.Shutdown(grace); err != nil {
-		return errors.Join(fmt.Errorf("requests under way were cut off: %w", err), server.Close())
-	}
-	return nil
 }

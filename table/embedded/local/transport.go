@@ -92,10 +92,14 @@ func (c *connection) watch(ctx context.Context) (stop func() bool) {
 	return context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })
 }
 
+// whole hides from Request.Write that it writes to a buffer, which it would flush between the head and a body of a type
+// that it does not know, such as the SDK's: two packets, for which the server would wake up twice.
+type whole struct{ *bufio.Writer }
+
 // exchange sends a request and reads the head of its answer. A server may answer before it has read everything, and
 // close: so an answer counts more than a failure to write.
 func (c *connection) exchange(r *http.Request) (*http.Response, error) {
-	failure := r.Write(c.w)
+	failure := r.Write(whole{c.w})
 	if failure == nil {
 		failure = c.w.Flush()
 	}

@@ -7,9 +7,9 @@ import (
 
 // authenticate asks for the shape of a signed request. No signature is
 // checked: the server has no accounts.
-func authenticate(r *http.Request) *fault {
-	header := r.Header.Get("Authorization")
-	if header == "" && strings.Contains(r.URL.RawQuery, "X-Amz-Algorithm") {
+func authenticate(q *request) *fault {
+	header := q.authorization
+	if header == "" && strings.Contains(q.query, "X-Amz-Algorithm") {
 		return nil
 	}
 	if !strings.HasPrefix(header, "AWS4-") {
@@ -24,7 +24,7 @@ func authenticate(r *http.Request) *fault {
 			missing = append(missing, "Authorization header requires '"+name+"' parameter.")
 		}
 	}
-	if r.Header.Get("X-Amz-Date") == "" && r.Header.Get("Date") == "" {
+	if !q.dated {
 		missing = append(missing, "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.")
 	}
 	if missing == nil {

@@ -153,9 +153,9 @@ func (e *encoder) WriteKey(_ *smithy.Schema, key string) {
 	e.buf = append(e.buf, ':')
 }
 
-// plain tells which bytes stand for themselves in a JSON string. Those of
+// unescaped tells which bytes stand for themselves in a JSON string. Those of
 // characters beyond ASCII are looked at.
-var plain = func() (t [256]bool) {
+var unescaped = func() (t [256]bool) {
 	for c := ' '; c < utf8.RuneSelf; c++ {
 		t[c] = c != '"' && c != '\\'
 	}
@@ -169,7 +169,7 @@ func (e *encoder) str(v string) {
 	start := 0
 	for i := 0; i < len(v); {
 		c := v[i]
-		if plain[c] {
+		if unescaped[c] {
 			i++
 			continue
 		}

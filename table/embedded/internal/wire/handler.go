@@ -66,27 +66,56 @@ type exchange struct {
 	in []byte
 }
 
+// request is what the protocol looks at of an HTTP request, whoever has read it.
+type request struct {
+	method, path, query string
+	host, contentType   string
+	target              string // the operation
+	authorization       string
+	dated               bool // the head has a date
+
+	length int64     // of the body; -1: unknown
+	body   io.Reader // nil: text has been read
+	text   string
+}
+
 // ServeHTTP answers one request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	start := time.Now()
 	x := h.spare.Get().(*exchange)
 	defer h.release(x)
+	q := received(r)
+	rep := h.answer(r.Context(), &q, x)
+	rep.send(w, x.buf)
+}
+
+// received is a request that net/http has read.
+func received(r *http.Request) request {
+	return request{
+		method: r.Method, path: r.URL.Path, query: r.URL.RawQuery, host: r.Host,
+		contentType: r.Header.Get("Content-Type"), target: r.Header.Get("X-Amz-Target"), authorization: r.Header.Get("Authorization"),
+		dated: r.Header.Get("X-Amz-Date") != "" || r.Header.Get("Date") != "", length: r.ContentLength, body: r.Body,
+	}
+}
+
+// answer leaves the body of the answer in x.
+func (h *Handler) answer(ctx context.Context, q *request, x *exchange) reply {
+	start := time.Now()
 	x.reset()
 	rep := reply{id: requestID(), contentType: jsonType, status: http.StatusOK}
 	switch {
-	case r.Method == http.MethodGet && r.URL.Path == "/":
+	case q.method == http.MethodGet && q.path == "/":
 		rep.contentType = "text/plain"
 		x.buf = append(x.buf, "healthy: dynamodb."+h.region+".amazonaws.com "...)
-	case !accepts(r, &rep):
+	case !accepts(q, &rep):
 		rep.notFound(&x.encoder)
 	default:
-		h.operate(r, x, &rep)
+		h.operate(ctx, q, x, &rep)
 	}
-	rep.send(w, x.buf)
-	if h.log.Enabled(r.Context(), slog.LevelDebug) {
-		h.log.DebugContext(r.Context(), "request", "method", r.Method, "target", rep.target, "status", rep.status,
+	if h.log.Enabled(ctx, slog.LevelDebug) {
+		h.log.DebugContext(ctx, "request", "method", q.method, "target", rep.target, "status", rep.status,
 			"error", rep.code, "bytes", len(x.buf), "elapsed", time.Since(start), "request_id", rep.id)
 	}
+	return rep
 }
 
 func (h *Handler) release(x *exchange) {
@@ -97,24 +126,24 @@ func (h *Handler) release(x *exchange) {
 
 // accepts reports whether this is a request of the protocol, and sets the
 // content type of its answer. A request without a body needs no content type.
-func accepts(r *http.Request, rep *reply) bool {
-	if r.Method != http.MethodPost || r.URL.Path != "/" {
+func accepts(q *request, rep *reply) bool {
+	if q.method != http.MethodPost || q.path != "/" {
 		return false
 	}
-	contentType, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
+	contentType, _, _ := strings.Cut(q.contentType, ";")
 	switch contentType = strings.TrimSpace(contentType); contentType {
 	case "application/x-amz-json-1.0", "application/x-amz-json-1.1", jsonType:
 		rep.contentType = contentType
 		return true
 	default:
-		return r.ContentLength == 0
+		return q.length == 0
 	}
 }
 
 // operate runs the operation that the request names, and writes its answer or
 // its error into x.
-func (h *Handler) operate(r *http.Request, x *exchange, rep *reply) {
-	f := h.perform(r, x, rep)
+func (h *Handler) operate(ctx context.Context, q *request, x *exchange, rep *reply) {
+	f := h.perform(ctx, q, x, rep)
 	if f == nil {
 		return
 	}
@@ -123,30 +152,28 @@ func (h *Handler) operate(r *http.Request, x *exchange, rep *reply) {
 	rep.status, rep.code = f.status, f.code
 }
 
-func (h *Handler) perform(r *http.Request, x *exchange, rep *reply) (f *fault) {
+func (h *Handler) perform(ctx context.Context, q *request, x *exchange, rep *reply) (f *fault) {
 	defer func() {
 		if p := recover(); p != nil {
-			h.log.ErrorContext(r.Context(), "panic", "target", rep.target, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			h.log.ErrorContext(ctx, "panic", "target", rep.target, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 			f, _ = internalFault(nil)
 		}
 	}()
-	body, f := x.read(r)
+	body, f := x.read(q)
 	if f != nil {
 		rep.close = true
 		return f
 	}
-	target := r.Header.Get("X-Amz-Target")
-	op, ok := h.ops[target]
+	op, ok := h.ops[q.target]
 	if !ok {
 		return unknown(body)
 	}
-	rep.target = target
-	if f := authenticate(r); f != nil {
+	rep.target = q.target
+	if f := authenticate(q); f != nil {
 		return f
 	}
-	ctx := r.Context()
-	if target == endpointsTarget {
-		ctx = context.WithValue(ctx, hostKey{}, r.Host)
+	if q.target == endpointsTarget {
+		ctx = context.WithValue(ctx, hostKey{}, q.host)
 	}
 	err := op(ctx, body, &x.encoder)
 	if err == nil {
@@ -154,7 +181,7 @@ func (h *Handler) perform(r *http.Request, x *exchange, rep *reply) (f *fault) {
 	}
 	f, known := asFault(err)
 	if !known {
-		h.log.ErrorContext(r.Context(), "internal error", "target", target, "error", err)
+		h.log.ErrorContext(ctx, "internal error", "target", q.target, "error", err)
 	}
 	return f
 }
@@ -171,13 +198,16 @@ func unknown(body string) *fault {
 
 // read reads the whole body. It takes no more memory than twice what the client
 // has really sent, whatever length it announces.
-func (x *exchange) read(r *http.Request) (string, *fault) {
-	x.in = slices.Grow(x.in[:0], int(min(max(r.ContentLength, 0), firstRead))+1)
-	for r.ContentLength <= maxBody && len(x.in) <= maxBody {
-		n, err := r.Body.Read(x.in[len(x.in):cap(x.in)])
+func (x *exchange) read(q *request) (string, *fault) {
+	if q.body == nil {
+		return q.text, nil
+	}
+	x.in = slices.Grow(x.in[:0], int(min(max(q.length, 0), firstRead))+1)
+	for q.length <= maxBody && len(x.in) <= maxBody {
+		n, err := q.body.Read(x.in[len(x.in):cap(x.in)])
 		x.in = x.in[:len(x.in)+n]
 		switch {
-		case errors.Is(err, io.EOF):
+		case errors.Is(err, io.EOF) && int64(len(x.in)) >= q.length:
 			return string(x.in), nil
 		case err != nil:
 			return "", &fault{status: http.StatusBadRequest, code: serializationCode}
@@ -206,8 +236,8 @@ func (rep *reply) notFound(e *encoder) {
 	e.buf = append(e.buf, "<UnknownOperationException/>\n"...)
 }
 
-// send writes the answer in one piece. The headers are set under Go's canonical spelling, which spares
-// the work of finding it.
+// send writes the answer by way of net/http. The headers are set under Go's canonical spelling, which spares the work of
+// finding it.
 func (rep *reply) send(w http.ResponseWriter, body []byte) {
 	h := w.Header()
 	h["Content-Type"] = []string{rep.contentType}
@@ -220,6 +250,22 @@ func (rep *reply) send(w http.ResponseWriter, body []byte) {
 	w.WriteHeader(rep.status)
 	// An error here is a client that has gone: nobody is left to tell.
 	_, _ = w.Write(body)
+}
+
+// head appends the same answer's status and headers.
+func (rep *reply) head(out, body []byte) []byte {
+	out = append(out, "HTTP/1.1 "...)
+	out = strconv.AppendInt(out, int64(rep.status), 10)
+	out = append(append(out, ' '), http.StatusText(rep.status)...)
+	out = append(append(out, "\r\nContent-Type: "...), rep.contentType...)
+	out = strconv.AppendInt(append(out, "\r\nContent-Length: "...), int64(len(body)), 10)
+	out = append(append(out, "\r\nX-Amzn-Requestid: "...), rep.id...)
+	out = strconv.AppendUint(append(out, "\r\nX-Amz-Crc32: "...), uint64(crc32.ChecksumIEEE(body)), 10)
+	out = time.Now().UTC().AppendFormat(append(out, "\r\nDate: "...), http.TimeFormat)
+	if rep.close {
+		out = append(out, "\r\nConnection: close"...)
+	}
+	return append(out, "\r\n\r\n"...)
 }
 
 // requestID is 52 digits and capital letters, as DynamoDB's.
