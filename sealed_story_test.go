@@ -7,14 +7,19 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
+	"math/rand/v2"
 	"os"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
+	"github.com/google/uuid"
 	"github.com/insideout-go/insideout"
 	"github.com/insideout-go/insideout/cdc"
 	"github.com/insideout-go/insideout/cdc/lake"
@@ -51,53 +56,82 @@ var Recipients = table.DefineNode("recipient", func(r *Recipient, d *table.Def[R
 	d.Subject(&r.ID)
 })
 
-const (
-	storyMarker = "marker"
-	storyTTL    = 30 * time.Second
-)
+const storyMarker = "marker"
+
+// storyServer is what the story needs of an engine.
+type storyServer interface {
+	table.Client
+	table.Admin
+}
 
 // sealedStory is a service with a lake and a view. Processes have keys of their own.
 type sealedStory struct {
-	engine        *embedded.DB
+	server        storyServer
+	streams       cdc.Streams
+	suffix        string        // of the tables' names
+	ttl           time.Duration // the time in which other processes hear of a shredding
 	dir           string
 	lake          *lake.Lake
 	here, there   *crypto.Sealer
 	people, views *table.DB // as the service here sees them
+	log           *slog.Logger
+	logged        bytes.Buffer
 	faults        recorded
 	events        recorded
 }
 
-type recorded struct{ list []insideout.Event }
+// recorded keeps events, and knows how many there will be.
+type recorded struct {
+	list []insideout.Event
+	want int
+	all  chan struct{}
+}
 
 func (r *recorded) Publish(_ context.Context, events []insideout.Event) error {
 	r.list = append(r.list, events...)
+	if r.all != nil && len(r.list) == r.want {
+		close(r.all)
+	}
 	return nil
 }
 
-func newSealedStory(t *testing.T) *sealedStory {
+// newSealedStory makes the tables on the embedded engine, or, where a URL is given, on that endpoint.
+func newSealedStory(t *testing.T, url string) *sealedStory {
 	t.Helper()
-	s := &sealedStory{engine: embedded.New(nil), dir: t.TempDir()}
-	for name, model := range map[string]table.Definition{"people": People, "recipients": Recipients} {
-		require.NoError(t, table.Create(t.Context(), s.engine, name, table.Schema(model)))
+	engine := embedded.New(nil)
+	t.Cleanup(func() { require.NoError(t, engine.Close()) })
+	s := &sealedStory{server: engine, streams: engine, ttl: 30 * time.Second, dir: t.TempDir()}
+	if url != "" {
+		secret := credentials.NewStaticCredentialsProvider("test", "test", "")
+		s.server = dynamodb.New(dynamodb.Options{Region: "us-east-1", BaseEndpoint: &url, Credentials: secret})
+		s.streams = dynamodbstreams.New(dynamodbstreams.Options{Region: "us-east-1", BaseEndpoint: &url, Credentials: secret})
+		s.suffix, s.ttl = "-"+uuid.NewString(), time.Second
 	}
-	in := crypto.KeyTableSchema("keys")
+	s.log = slog.New(slog.NewTextHandler(&s.logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	for name, model := range map[string]table.Definition{"people": People, "recipients": Recipients} {
+		in, err := table.Schema(model).CreateTableInput(name + s.suffix)
+		require.NoError(t, err)
+		_, err = s.server.CreateTable(t.Context(), in)
+		require.NoError(t, err)
+	}
+	in := crypto.KeyTableSchema("keys" + s.suffix)
 	in.DeletionProtectionEnabled = nil
-	_, err := s.engine.CreateTable(t.Context(), in)
+	_, err := s.server.CreateTable(t.Context(), in)
 	require.NoError(t, err)
 	s.here, s.there = s.process(t), s.process(t)
-	s.people, err = table.Open(s.engine, "people", &table.Options{Sealer: s.here, Opener: s.here})
-	require.NoError(t, err)
-	s.views, err = table.Open(s.engine, "recipients", nil)
-	require.NoError(t, err)
+	s.people = s.open(t, "people", s.here, s.here)
+	s.views = s.open(t, "recipients", nil, nil)
 	s.lake, err = lake.Open(s.dir, nil)
 	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.lake.Close()) })
 	return s
 }
 
-func (s *sealedStory) close(t *testing.T) {
+func (s *sealedStory) open(t *testing.T, name string, sealer insideout.Sealer, opener insideout.Opener) *table.DB {
 	t.Helper()
-	require.NoError(t, s.lake.Close())
-	require.NoError(t, s.engine.Close())
+	db, err := table.Open(s.server, name+s.suffix, &table.Options{Sealer: sealer, Opener: opener, Logger: s.log})
+	require.NoError(t, err)
+	return db
 }
 
 // process is a sealer with a cache of its own.
@@ -105,15 +139,16 @@ func (s *sealedStory) process(t *testing.T) *crypto.Sealer {
 	t.Helper()
 	wrapper, err := crypto.NewLocalKey(bytes.Repeat([]byte{7}, 32))
 	require.NoError(t, err)
-	keys, err := crypto.New(s.engine, "keys", wrapper, &crypto.Options{SubjectTTL: storyTTL})
+	keys, err := crypto.New(s.server, "keys"+s.suffix, wrapper, &crypto.Options{SubjectTTL: s.ttl})
 	require.NoError(t, err)
 	sealer, err := keys.Namespace("shop")
 	require.NoError(t, err)
 	return sealer
 }
 
-// flow publishes what was written: into the lake, and by the listener into the view. One rule of each side makes a fault of all it gets.
-func (s *sealedStory) flow(t *testing.T) {
+// flow publishes what was written about so many people: into the lake, and by the listener into the view. One rule of each side makes a fault of all it
+// gets.
+func (s *sealedStory) flow(t *testing.T, people int) {
 	t.Helper()
 	listener, err := views.New(s.views, &views.Options{Faults: &s.faults, Opener: s.here},
 		views.Upsert(Recipients, views.On("person-created"), func(e PersonChanged) (Recipient, error) {
@@ -136,38 +171,44 @@ func (s *sealedStory) flow(t *testing.T) {
 			return e, e.SetBody("person", Person{ID: c.New.ID, Email: insideout.Seal(storyMarker)})
 		}))
 	require.NoError(t, err)
-	committed := make(chan struct{})
-	close(committed)
-	require.NoError(t, cdc.Tail(t.Context(), s.engine, "people", trigger, &cdc.TailOptions{Drain: committed}))
+	s.events.want, s.events.all = 2*people, make(chan struct{})
+	options := &cdc.TailOptions{Drain: s.events.all, Interval: 10 * time.Millisecond, Logger: s.log}
+	require.NoError(t, cdc.Tail(t.Context(), s.streams, "people"+s.suffix, trigger, options))
+	require.Len(t, s.faults.list, people, "of the listener")
+	require.Len(t, s.events.list, 2*people, "and of the trigger")
 }
 
 // storyCopies are those of a person's data, as whoever has an opener reads them.
 type storyCopies struct {
 	notes   string                              // of the row
-	address map[string]insideout.Sealed[string] // in the row, an event of the lake, and the view
+	address map[string]insideout.Sealed[string] // in the row, the event, the lake, and the view
 }
 
 func (s *sealedStory) copies(t *testing.T, opener insideout.Opener, id string) storyCopies {
 	t.Helper()
 	ctx := t.Context()
-	people, err := table.Open(s.engine, "people", &table.Options{Opener: opener})
+	person, err := People.Get(ctx, s.open(t, "people", nil, opener), id)
 	require.NoError(t, err)
-	recipients, err := table.Open(s.engine, "recipients", &table.Options{Opener: opener})
-	require.NoError(t, err)
-	person, err := People.Get(ctx, people, id)
-	require.NoError(t, err)
-	recipient, err := Recipients.Get(ctx, recipients, id)
+	recipient, err := Recipients.Get(ctx, s.open(t, "recipients", nil, opener), id)
 	require.NoError(t, err)
 	found := storyCopies{person.Notes, map[string]insideout.Sealed[string]{"row": person.Email, "view": recipient.Email}}
-	for e, err := range s.lake.Events(ctx, lake.Query{Types: []string{"person-created"}, PartitionKeys: []string{id}}) {
-		require.NoError(t, err)
+	address := func(e insideout.Event) insideout.Sealed[string] {
 		published, err := insideout.Body[Person](e, "person")
 		require.NoError(t, err)
 		require.NoError(t, insideout.OpenSealed(ctx, opener, &published))
 		require.Empty(t, published.Notes)
-		found.address["lake"] = published.Email
+		return published.Email
 	}
-	require.Len(t, found.address, 3)
+	for e, err := range s.lake.Events(ctx, lake.Query{Types: []string{"person-created"}, PartitionKeys: []string{id}}) {
+		require.NoError(t, err)
+		found.address["lake"] = address(e)
+	}
+	for _, e := range s.events.list {
+		if e.Type == "person-created" && e.PartitionKey == id {
+			found.address["event"] = address(e)
+		}
+	}
+	require.Len(t, found.address, 4)
 	return found
 }
 
@@ -187,16 +228,13 @@ func (s *sealedStory) requireCopies(t *testing.T, opener insideout.Opener, id st
 	}
 }
 
-// requireNoMarker looks for the plain text in every byte that was kept or sent.
+// requireNoMarker looks for the plain text in every byte that was kept, sent or logged.
 func (s *sealedStory) requireNoMarker(t *testing.T) {
 	t.Helper()
 	for _, name := range []string{"people", "recipients", "keys"} {
-		out, err := s.engine.Scan(t.Context(), &dynamodb.ScanInput{TableName: aws.String(name)})
-		require.NoError(t, err)
-		require.NotEmpty(t, out.Items)
-		for _, item := range out.Items {
+		for key, item := range s.rows(t, name) {
 			for attr, v := range item {
-				require.NotContains(t, rawText(v), storyMarker, "%s %s", name, attr)
+				require.NotContains(t, rawText(v), storyMarker, "%s %s %s", name, key, attr)
 			}
 		}
 	}
@@ -205,6 +243,7 @@ func (s *sealedStory) requireNoMarker(t *testing.T) {
 		require.NoError(t, err)
 		require.NotContains(t, string(raw), storyMarker)
 	}
+	require.NotContains(t, s.logged.String(), storyMarker)
 	published := 0
 	require.NoError(t, fs.WalkDir(os.DirFS(s.dir), ".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
@@ -220,7 +259,25 @@ func (s *sealedStory) requireNoMarker(t *testing.T) {
 		published += bytes.Count(raw, []byte(`"person":{`))
 		return nil
 	}))
-	require.Equal(t, 2, published)
+	require.Equal(t, s.events.want/2, published)
+}
+
+// rows are those of a table as they are stored, by their keys.
+func (s *sealedStory) rows(t *testing.T, name string) map[string]table.Item {
+	t.Helper()
+	rows := map[string]table.Item{}
+	in := &dynamodb.ScanInput{TableName: aws.String(name + s.suffix), ConsistentRead: aws.Bool(true)}
+	for {
+		out, err := s.server.Scan(t.Context(), in)
+		require.NoError(t, err)
+		for _, item := range out.Items {
+			rows[rawText(item["pk"])] = item
+		}
+		if in.ExclusiveStartKey = out.LastEvaluatedKey; len(in.ExclusiveStartKey) == 0 {
+			require.NotEmpty(t, rows)
+			return rows
+		}
+	}
 }
 
 // rawText is what an attribute holds, as bytes.
@@ -240,37 +297,95 @@ func rawText(v types.AttributeValue) string {
 	return fmt.Sprintf("%+v", v)
 }
 
-// A person's address travels from the row into events, the lake and another service's view, and nobody opens it on the way. When the
-// person's key is destroyed, no copy opens any more: here at once, and in another process, whose cache is warm, when the stated time is over.
+// onBoth runs a test on the embedded engine in virtual time, and on the endpoint that the environment names.
+func onBoth(t *testing.T, test func(t *testing.T, s *sealedStory)) {
+	t.Helper()
+	t.Run("embedded", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) { test(t, newSealedStory(t, "")) })
+	})
+	t.Run("endpoint", func(t *testing.T) {
+		t.Parallel()
+		url := os.Getenv("INSIDEOUT_DYNAMODB_ENDPOINT")
+		if url == "" {
+			t.Skip("INSIDEOUT_DYNAMODB_ENDPOINT is not set: .ci/run starts DynamoDB Local and sets it")
+		}
+		test(t, newSealedStory(t, url))
+	})
+}
+
+// A person's address travels from the row into events, the lake and another service's view, and nobody opens it on the way. When people's
+// keys are destroyed, no copy of theirs opens any more: here at once, and in another process, whose cache is warm, when the stated time is over. Those
+// of everybody else open as before, and not a byte of theirs has changed.
 func TestSealedStory(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		s := newSealedStory(t)
-		defer s.close(t)
-		for _, id := range []string{"ann", "bob"} {
-			text := storyMarker + " of " + id
-			require.NoError(t, People.Save(t.Context(), s.people, Person{ID: id, Email: insideout.Seal(text), Notes: text}))
+	onBoth(t, func(t *testing.T, s *sealedStory) {
+		seed := rand.Uint64()
+		t.Logf("seed %d", seed)
+		random := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // it picks cases
+		var people []string
+		for i := range 12 {
+			people = append(people, fmt.Sprint("p", i))
+			text := storyMarker + " of " + people[i]
+			require.NoError(t, People.Save(t.Context(), s.people, Person{ID: people[i], Email: insideout.Seal(text), Notes: text}))
 		}
-		s.flow(t)
-		require.Len(t, s.faults.list, 2, "of the listener")
-		require.Len(t, s.events.list, 4, "and of the trigger")
+		s.flow(t, len(people))
 		processes := map[string]*crypto.Sealer{"here": s.here, "there": s.there}
-		for _, opener := range processes {
-			s.requireCopies(t, opener, "ann", nil)
-			s.requireCopies(t, opener, "bob", nil)
+		for _, id := range people {
+			for _, opener := range processes {
+				s.requireCopies(t, opener, id, nil)
+			}
 		}
 		s.requireNoMarker(t)
+		before := map[string]map[string]table.Item{"people": s.rows(t, "people"), "recipients": s.rows(t, "recipients")}
 
-		_, err := s.here.ShredSubject(t.Context(), "ann")
-		require.NoError(t, err)
-		s.requireCopies(t, s.here, "ann", insideout.ErrShredded)
-		s.requireCopies(t, s.there, "ann", nil) // for as long as its cache is warm
-		time.Sleep(storyTTL)
-		for _, opener := range processes {
-			s.requireCopies(t, opener, "ann", insideout.ErrShredded)
-			s.requireCopies(t, opener, "bob", nil)
+		gone := map[string]bool{people[0]: true}
+		for _, id := range people[2:] { // and the second one stays
+			gone[id] = random.IntN(2) == 0
 		}
-		require.ErrorIs(t, People.Save(t.Context(), s.people, Person{ID: "ann", Notes: storyMarker}), insideout.ErrShredded)
+		for id, gone := range gone {
+			if gone {
+				s.shred(t, id, random.IntN(2) == 0)
+				s.requireCopies(t, s.here, id, insideout.ErrShredded)
+			}
+		}
+		if s.suffix == "" { // time stands still
+			s.requireCopies(t, s.there, people[0], nil) // for as long as its cache is warm
+		}
+		time.Sleep(s.ttl)
+		for _, id := range people {
+			var want error
+			if gone[id] {
+				want = insideout.ErrShredded
+			}
+			for _, opener := range processes {
+				s.requireCopies(t, opener, id, want)
+			}
+			err := People.Save(t.Context(), s.open(t, "people", s.there, nil), Person{ID: id + "?", Notes: storyMarker})
+			require.NoError(t, err, "somebody new")
+			if gone[id] {
+				require.ErrorIs(t, People.Save(t.Context(), s.people, Person{ID: id, Notes: storyMarker}), insideout.ErrShredded)
+			}
+			for name, rows := range before {
+				require.NotEmpty(t, rows[id])
+				require.Equal(t, rows[id], s.rows(t, name)[id], "rows stay as they are, of all people")
+			}
+		}
 		s.requireNoMarker(t)
 	})
+}
+
+// shred destroys a person's keys, by name or by reference.
+func (s *sealedStory) shred(t *testing.T, id string, byRef bool) {
+	t.Helper()
+	var keys int
+	ref, err := s.here.SubjectRef(t.Context(), id)
+	require.NoError(t, err)
+	if byRef {
+		keys, err = s.here.ShredRef(t.Context(), ref)
+	} else {
+		keys, err = s.here.ShredSubject(t.Context(), id)
+	}
+	require.NoError(t, err)
+	require.Equal(t, 1, keys)
 }
