@@ -82,8 +82,16 @@ func loadChange[A any](ctx context.Context, db *table.DB, a *table.Aggregate[A],
 		c.Key = meta.Key
 		return c, true, nil
 	}
-	c.Key, c.New, c.Old = g.root.key(), nil, &state
-	return c, true, a.SetRoot(&state, g.root.image())
+	gone := g.root.again()
+	image := gone.latest()
+	if image == nil {
+		image = gone.last()
+	}
+	if err := a.SetRoot(&state, image); err != nil {
+		return c, false, err
+	}
+	c.Key, c.New = g.root.key, nil
+	return c.WithOld(&state), true, nil
 }
 
 // owner names an aggregate within a trigger.
@@ -123,7 +131,7 @@ func (b *batch) touch(i int, c *change, rule int) {
 	if b.trigger.aggregates[rule].rootOnly && !isRoot {
 		return
 	}
-	id := owner{rule: rule, pk: c.pk()}
+	id := owner{rule: rule, pk: c.key.PK}
 	g := b.index[id]
 	if g == nil {
 		g = &touched{owner: id, first: i}

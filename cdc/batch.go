@@ -17,6 +17,7 @@ import (
 type batch struct {
 	trigger *Trigger
 	records []record
+	values  *arena
 
 	mu      sync.Mutex // guards what follows while aggregates are read
 	out     []outgoing
@@ -38,16 +39,20 @@ type outgoing struct {
 	bare     bool // a fault without the images
 }
 
-// mapRows runs the rules for rows, and notes which aggregates were touched.
+// mapRows runs the rules for rows, and notes which aggregates were touched. Each record has its images only while it is mapped.
 func (b *batch) mapRows() {
+	b.out = make([]outgoing, 0, len(b.records))
 	for i := range b.records {
-		c, ok, err := classify(&b.records[i], b.trigger.opts)
+		r := &b.records[i]
+		r.look(b.values)
+		c, ok, err := classify(r, b.trigger.opts)
 		switch {
 		case err != nil && (c.image() == nil || b.trigger.matches(c.image())):
 			b.poison(outgoing{place: i, blame: i}, &c, "undefined", err)
 		case !ok || !b.apply(i, &c):
 			b.trigger.counters.ignored.Add(1)
 		}
+		r.forget()
 	}
 }
 
@@ -101,7 +106,7 @@ func (b *batch) applyRow(i int, c *change, rule rowRule, ordinal int) {
 
 // entityOf is the name in the default event type: rows that have no discriminator have it as their sort key.
 func entityOf(c *change) string {
-	return cmp.Or(c.meta.Discriminator, c.key().SK)
+	return cmp.Or(c.meta.Discriminator, c.key.SK)
 }
 
 // poison puts a fault event in the place of an event that cannot be made, so that the records behind it go on.
@@ -172,9 +177,7 @@ func (b *batch) refused(o outgoing, reason error) (outgoing, bool) {
 		return o, false
 	case o.fault:
 		o.bare = true
-		record := *o.change.record
-		record.new, record.old = nil, nil
-		err := o.event.SetBody("uow", map[string]any{"record": recordJSON(&record), "withoutImages": reason.Error()})
+		err := o.event.SetBody("uow", map[string]any{"record": recordJSON(o.change.record, false), "withoutImages": reason.Error()})
 		return o, err == nil
 	}
 	var err error

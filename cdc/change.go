@@ -33,11 +33,9 @@ func isNothing(err error) bool {
 type Change[T any] struct {
 	Kind Kind
 
-	// Old and New are the images of the row before and after the change. Old is nil where the row was created, where the stream
-	// does not carry old images, and where the row could not be decoded before (an attribute of another type, mended since). New is nil where the row is gone from the table; a row that was deleted
-	// softly is still there, and New is its last state. Of an aggregate there is only one image, what a read gave: it
-	// is New, or Old where the root is gone from the table.
-	Old, New *T
+	// New is the image of the row after the change, and nil where the row is gone from the table; a row that was deleted softly is still
+	// there, and New is its last state. For the image before, see [Change.Old].
+	New *T
 
 	Key      table.RowKey // of the row; of an aggregate, of its root
 	By       string       // who made the change, as far as the row says
@@ -45,19 +43,35 @@ type Change[T any] struct {
 	At       time.Time    // when; the timestamp of the event, in milliseconds
 	RecordID string       // the id of the change record, the same on every delivery
 	Sequence string       // the record's place in the stream: 21 to 40 digits, ordered within a partition key
+
+	old *before[T] // or nil
+}
+
+// Old is the image of the row before the change, and nil where the row was created, where the stream does not carry old images, and where
+// the row could not be decoded before (an attribute of another type, mended since). Of an aggregate there is only one image, what a read
+// gave: it is New, or Old where the root is gone from the table.
+//
+// It is decoded with the first call, since most mappers do without.
+func (c Change[T]) Old() *T {
+	if c.old == nil {
+		return nil
+	}
+	return c.old.get()
+}
+
+// WithOld is the change with another image from before: for tests of mappers.
+func (c Change[T]) WithOld(old *T) Change[T] {
+	c.old = &before[T]{v: old}
+	return c
 }
 
 // State is what is known of the entity after the change: New, or Old where the row is gone. It is the zero value where
 // the record has no image.
 func (c Change[T]) State() T {
-	switch {
-	case c.New != nil:
+	if c.New != nil {
 		return *c.New
-	case c.Old != nil:
-		return *c.Old
 	}
-	var zero T
-	return zero
+	return deref(c.Old())
 }
 
 // change is what a record says before a model has looked at its images.
@@ -66,7 +80,40 @@ type change struct {
 	kind   Kind
 	meta   table.Meta
 	buried bool // the old image is a tombstone, and there is a new one
+	turned turn // the row is another model's before, or after
 	at     time.Time
+}
+
+// turn says which of the images are about the model.
+type turn int
+
+const (
+	turnedNot  turn = iota // both
+	turnedInto             // the new one
+	turnedFrom             // the old one
+)
+
+// latest is the new image, as far as it is about the model, and last the old one.
+func (c *change) latest() table.Item {
+	if c.turned == turnedFrom {
+		return nil
+	}
+	return c.record.new
+}
+
+func (c *change) last() table.Item {
+	if c.turned == turnedInto {
+		return nil
+	}
+	return c.record.last()
+}
+
+// again is the change with images of its own, which stay when those of the record are forgotten.
+func (c *change) again() *change {
+	d, r := *c, *c.record
+	r.look(new(arena))
+	d.record = &r
+	return &d
 }
 
 // classify tells what the record says happened, and false where it says nothing to the outside: see the package comment
@@ -85,11 +132,11 @@ func classify(r *record, opts *Options) (change, bool, error) {
 	if err != nil {
 		return c, false, err
 	}
-	if c.pk() == "" {
+	if c.key.PK == "" {
 		return c, false, errNoKey
 	}
 	c.meta, c.at = meta, meta.Timestamp
-	if meta.Latched || r.replica(opts.Region, meta) || r.adornment() || meta.Resealed(r.old) {
+	if meta.Latched || r.replica(opts.Region, meta) || r.adornment() || r.resealed(meta) {
 		return c, false, nil
 	}
 	if c.at.IsZero() {
@@ -119,7 +166,7 @@ func (c change) removal(opts *Options) (change, bool, error) {
 }
 
 func (c change) write() (change, bool, error) {
-	c.buried = isTrue(c.old["deleted"])
+	c.buried = isTrue(c.from.lastValue("deleted", c.values))
 	switch {
 	case c.meta.Deleted && c.buried:
 		return c, false, nil
@@ -139,10 +186,10 @@ func (c change) write() (change, bool, error) {
 // is nor was one. A row that has become another model's is gone for its own, and new to the other.
 func (c *change) of(matches func(table.Item) bool) (own *change, ours bool) {
 	is := matches(c.image())
-	if c.new == nil || c.old == nil || text(c.new["discriminator"]) == text(c.old["discriminator"]) {
+	if c.new == nil || !c.from.hasLast() || text(c.new["discriminator"]) == text(c.from.lastValue("discriminator", c.values)) {
 		return c, is
 	}
-	was := matches(c.old)
+	was := matches(c.record.last())
 	switch {
 	case is == was:
 		return c, is
@@ -150,19 +197,10 @@ func (c *change) of(matches func(table.Item) bool) (own *change, ours bool) {
 		return nil, true
 	}
 	turned := *c
-	turned.record = new(*c.record)
 	if is {
-		turned.old, turned.kind = nil, Created
+		turned.turned, turned.kind = turnedInto, Created
 	} else {
-		turned.new, turned.kind, turned.meta.Discriminator = nil, Deleted, text(c.old["discriminator"])
+		turned.turned, turned.kind, turned.meta.Discriminator = turnedFrom, Deleted, text(c.record.last()["discriminator"])
 	}
 	return &turned, true
-}
-
-// pk is the row's partition key.
-func (c *change) pk() string { return text(c.keyItem()["pk"]) }
-
-func (c *change) key() table.RowKey {
-	item := c.keyItem()
-	return table.RowKey{PK: text(item["pk"]), SK: text(item["sk"])}
 }

@@ -173,6 +173,5 @@ func (c tableCheckpoints) Swap(ctx context.Context, s Shard, seen, next Checkpoi
 
 // isCheckpoint reports whether the record is the trace of a checkpoint, of which a stream may carry the keys alone.
 func isCheckpoint(r *record) bool {
-	key := r.keyItem()
-	return text(key["sk"]) == checkpointName && strings.HasPrefix(text(key["pk"]), checkpointPrefix)
+	return r.key.SK == checkpointName && strings.HasPrefix(r.key.PK, checkpointPrefix)
 }

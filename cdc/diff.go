@@ -21,8 +21,8 @@ type Delta[V any] struct {
 // that is not zero.
 func Diff[T, V any](c Change[T], field func(*T) V) Delta[V] {
 	var d Delta[V]
-	if c.Old != nil {
-		d.Old = field(c.Old)
+	if old := c.Old(); old != nil {
+		d.Old = field(old)
 	}
 	if c.New != nil {
 		d.New = field(c.New)
@@ -40,13 +40,7 @@ type FieldChange struct {
 // Fields lists the fields of the entity that have changed, in the order of the struct. Only fields that are stored count, not what the
 // library adds (timestamp, who, time to live); those of a struct within it are one. For what is not there, see [Diff].
 func (c Change[T]) Fields() []FieldChange {
-	var before, after T
-	if c.Old != nil {
-		before = *c.Old
-	}
-	if c.New != nil {
-		after = *c.New
-	}
+	before, after := deref(c.Old()), deref(c.New)
 	return fieldChanges(nil, reflect.ValueOf(&before).Elem(), reflect.ValueOf(&after).Elem())
 }
 

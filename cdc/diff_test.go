@@ -36,7 +36,7 @@ func TestDiff(t *testing.T) {
 	before := machine{ID: "1", Name: "lathe", Parts: []string{"a"}, Note: new("x"), stamped2: stamped2{noon}, Stamped: stamped{noon}, hidden: 1}
 	after := before
 	after.Note, after.Until, after.hidden, after.Secret = new("x"), noon.In(time.FixedZone("CET", 3600)), 2, "s"
-	c := cdc.Change[machine]{Kind: cdc.Updated, Old: &before, New: &after}
+	c := cdc.Change[machine]{Kind: cdc.Updated, New: &after}.WithOld(&before)
 	require.Empty(t, c.Fields(), "the same values in other clothes")
 	require.False(t, cdc.Diff(c, func(m *machine) time.Time { return m.Until }).Changed)
 
@@ -54,16 +54,16 @@ func TestDiff(t *testing.T) {
 
 	created := cdc.Change[machine]{Kind: cdc.Created, New: &machine{ID: "1", Name: "lathe"}}
 	require.Equal(t, []cdc.FieldChange{{Name: "id", Old: "", New: "1"}, {Name: "name", Old: "", New: "lathe"}}, created.Fields())
-	gone := cdc.Change[machine]{Kind: cdc.Deleted, Old: &machine{ID: "1"}}
+	gone := cdc.Change[machine]{Kind: cdc.Deleted}.WithOld(&machine{ID: "1"})
 	require.Equal(t, []cdc.FieldChange{{Name: "id", Old: "1", New: ""}}, gone.Fields())
 	require.Equal(t, cdc.Delta[string]{Old: "1", Changed: true}, cdc.Diff(gone, func(m *machine) string { return m.ID }))
 	require.Empty(t, cdc.Change[machine]{}.Fields())
-	require.Empty(t, cdc.Change[int]{Old: new(1), New: new(2)}.Fields(), "no struct, no fields")
+	require.Empty(t, cdc.Change[int]{New: new(2)}.WithOld(new(1)).Fields(), "no struct, no fields")
 }
 
 // An update says which of its fields have changed, and what they were before.
 func ExampleDiff() {
-	c := cdc.Change[Order]{Kind: cdc.Updated, Old: &Order{ID: "42", Status: "open"}, New: &Order{ID: "42", Status: "shipped"}}
+	c := cdc.Change[Order]{Kind: cdc.Updated, New: &Order{ID: "42", Status: "shipped"}}.WithOld(&Order{ID: "42", Status: "open"})
 	status := cdc.Diff(c, func(o *Order) string { return o.Status })
 	fmt.Println(status.Changed, status.Old, status.New)
 	for _, f := range c.Fields() {

@@ -76,7 +76,7 @@ func (t *Trigger) fault(c *change, pipeline string, cause error) (insideout.Even
 	e := insideout.Event{
 		ID:           idempotence.ID("insideout/cdc/fault", c.id, c.sequence, pipeline),
 		Type:         insideout.TypeFault,
-		PartitionKey: c.pk(),
+		PartitionKey: c.key.PK,
 	}
 	// The time of the row may be what is wrong: a fault that cannot be written would hold up the stream.
 	for _, e.Timestamp = range []time.Time{c.at, c.record.at, time.UnixMilli(0)} {
@@ -95,22 +95,27 @@ func (t *Trigger) fault(c *change, pipeline string, cause error) (insideout.Even
 	if err := e.SetBody("err", report); err != nil {
 		return e, err
 	}
-	if err := e.SetBody("uow", map[string]any{"record": recordJSON(c.record)}); err != nil {
+	if err := e.SetBody("uow", map[string]any{"record": recordJSON(c.record, true)}); err != nil {
 		return e, err
 	}
 	t.tag(&e, pipeline)
 	return e, nil
 }
 
-// recordJSON is the record in the form in which Lambda delivers it.
-func recordJSON(r *record) any {
+// recordJSON is the record in the form in which Lambda delivers it, with or without the images of the row.
+func recordJSON(r *record, images bool) any {
 	change := map[string]any{
 		"ApproximateCreationDateTime": json.Number(fmt.Sprint(max(r.at.Unix(), 0))),
 		"SequenceNumber":              r.sequence,
 		"SizeBytes":                   r.size,
 		"StreamViewType":              r.view,
 	}
-	for name, item := range map[string]table.Item{"Keys": r.keys, "NewImage": r.new, "OldImage": r.old} {
+	values := new(arena)
+	items := map[string]table.Item{"Keys": r.from.keys(values)}
+	if images {
+		items["NewImage"], items["OldImage"] = r.from.latest(values), r.from.last(values)
+	}
+	for name, item := range items {
 		if item != nil {
 			change[name] = itemJSON(item)
 		}

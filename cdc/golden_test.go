@@ -37,11 +37,11 @@ func goldenTrigger(t *testing.T, out cdc.Publisher) *cdc.Trigger {
 			return thingEvent(c)
 		}),
 		cdc.Publish(things, func(c cdc.Change[thing]) (insideout.Event, error) {
-			if c.Kind != cdc.Updated || c.Old == nil || c.Old.Name == c.New.Name {
+			if c.Kind != cdc.Updated || c.Old() == nil || c.Old().Name == c.New.Name {
 				return insideout.Event{}, cdc.ErrSkip
 			}
 			e := insideout.Event{Type: "thing-renamed", Tags: insideout.Tags{"by": c.By, insideout.TagStage: "prd"}}
-			return e, e.SetBody("thing", map[string]string{"id": c.New.ID, "from": c.Old.Name, "to": c.New.Name})
+			return e, e.SetBody("thing", map[string]string{"id": c.New.ID, "from": c.Old().Name, "to": c.New.Name})
 		}),
 	)
 	require.NoError(t, err)

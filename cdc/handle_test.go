@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -177,4 +178,38 @@ func TestNewReportsEveryMistake(t *testing.T) {
 	for _, text := range []string{"no publisher", "part 0 is nil", "more than one Options", "Publish needs", "PublishAggregate needs", "no rules"} {
 		require.ErrorContains(t, err, text)
 	}
+}
+
+// TestOldImage: a mapper may ask for the old image when it likes, again, and after the batch is done.
+func TestOldImage(t *testing.T) {
+	t.Parallel()
+	var changes []cdc.Change[thing]
+	trigger := newTrigger(t, &sink{}, func(c cdc.Change[thing]) (insideout.Event, error) {
+		changes = append(changes, c)
+		if len(changes)%2 == 0 {
+			require.Equal(t, "was "+c.New.Name, c.Old().Name)
+		}
+		return thingEvent(c)
+	})
+	var batch events.DynamoDBEvent
+	for n := range 40 {
+		name := fmt.Sprint("n", n)
+		r := inserted(fmt.Sprint(n), fmt.Sprint("t", n), name)
+		r.EventName, r.Change.OldImage = "MODIFY", inserted("", fmt.Sprint("t", n), "was "+name).Change.NewImage
+		batch.Records = append(batch.Records, r)
+	}
+	response, err := trigger.HandleDynamoDB(t.Context(), batch)
+	require.NoError(t, err)
+	require.Empty(t, response.BatchItemFailures)
+	var asking sync.WaitGroup
+	for n, c := range changes {
+		for range 2 {
+			asking.Go(func() {
+				if name := fmt.Sprint("n", n); c.New.Name != name || c.Old().Name != "was "+name {
+					t.Errorf("got %q and %q of %s", c.New.Name, c.Old().Name, name)
+				}
+			})
+		}
+	}
+	asking.Wait()
 }

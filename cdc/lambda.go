@@ -16,9 +16,9 @@ import (
 // Where ctx has a deadline, the work ends a fifth of the time before it, at most a second, and what was not done by then is reported:
 // a function that is stopped reports nothing, and everything is delivered again.
 func (t *Trigger) HandleDynamoDB(ctx context.Context, batch events.DynamoDBEvent) (events.DynamoDBEventResponse, error) {
-	records, values := make([]record, len(batch.Records)), newArena()
+	records := make([]record, len(batch.Records))
 	for i := range batch.Records {
-		records[i] = values.fromLambda(&batch.Records[i])
+		records[i] = fromLambda(&batch.Records[i])
 	}
 	work, cancel := working(ctx)
 	defer cancel()

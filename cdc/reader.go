@@ -151,9 +151,9 @@ func (r *reader) publish(ctx context.Context, batch []streams.Record) error {
 	}
 	r.busy()
 	defer r.busy()
-	records, values := make([]record, len(batch)), newArena()
+	records := make([]record, len(batch))
 	for i := range batch {
-		records[i] = values.fromStream(&batch[i], r.arn)
+		records[i] = fromStream(&batch[i], r.arn)
 	}
 	var pause backoff
 	for len(records) > 0 {

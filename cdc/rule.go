@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/insideout-go/insideout"
 	"github.com/insideout-go/insideout/table"
@@ -54,11 +55,12 @@ func Publish[T any](m table.Model[T], f func(Change[T]) (insideout.Event, error)
 	if m == nil || f == nil {
 		return mistake{errors.New("cdc: Publish needs a model and a mapper")}
 	}
+	rule := &imageRule[T]{model: m}
 	return rowRule{
 		name:    m.Name(),
 		matches: m.Matches,
 		event: func(c *change) (insideout.Event, error) {
-			typed, err := typedChange(m, c)
+			typed, err := rule.change(c)
 			if err != nil {
 				return insideout.Event{}, err
 			}
@@ -67,22 +69,55 @@ func Publish[T any](m table.Model[T], f func(Change[T]) (insideout.Event, error)
 	}
 }
 
-func typedChange[T any](m table.Model[T], c *change) (Change[T], error) {
+// imageRule turns images into what a mapper gets.
+type imageRule[T any] struct {
+	model  table.Model[T]
+	arenas sync.Pool // of *arena, for images that are asked for late
+}
+
+func (r *imageRule[T]) change(c *change) (Change[T], error) {
 	typed := describe[T](c)
-	var err, wasWrong error
-	if typed.New, err = decode(m, c.new); err != nil {
+	latest := c.latest()
+	if latest == nil {
+		old, err := decode(r.model, c.last())
+		return typed.WithOld(old), err
+	}
+	var err error
+	if typed.New, err = decode(r.model, latest); err != nil || c.turned == turnedInto || !c.from.hasLast() {
 		return typed, err
 	}
-	if typed.Old, wasWrong = decode(m, c.old); typed.New == nil {
-		return typed, wasWrong
-	}
+	typed.old = &before[T]{rule: r, from: c.from}
 	return typed, nil
+}
+
+// before decodes an old image when it is asked for: also late, when the batch is at another record.
+type before[T any] struct {
+	once sync.Once
+	rule *imageRule[T]
+	from source
+	v    *T
+}
+
+func (b *before[T]) get() *T {
+	b.once.Do(func() {
+		if b.from == nil {
+			return
+		}
+		values, _ := b.rule.arenas.Get().(*arena)
+		if values == nil {
+			values = new(arena)
+		}
+		b.v, _ = decode(b.rule.model, b.from.last(values)) // nil if it cannot be decoded
+		b.rule.arenas.Put(values)
+		b.from = nil
+	})
+	return b.v
 }
 
 // describe fills in all but the images.
 func describe[T any](c *change) Change[T] {
 	return Change[T]{
-		Kind: c.kind, Key: c.key(), By: c.meta.By, Region: c.meta.Region, At: c.at, RecordID: c.id, Sequence: c.sequence,
+		Kind: c.kind, Key: c.key, By: c.meta.By, Region: c.meta.Region, At: c.at, RecordID: c.id, Sequence: c.sequence,
 	}
 }
 

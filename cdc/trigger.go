@@ -146,7 +146,7 @@ func (t *Trigger) complete(e *insideout.Event, c *change, id, entity, pipeline s
 		e.Timestamp = c.at
 	}
 	if e.PartitionKey == "" {
-		e.PartitionKey = c.pk()
+		e.PartitionKey = c.key.PK
 	}
 	t.tag(e, pipeline)
 	return validate(e)
@@ -156,7 +156,7 @@ func (t *Trigger) complete(e *insideout.Event, c *change, id, entity, pipeline s
 // record that must be delivered again, with the reason; otherwise len(records) and nil.
 func (t *Trigger) handle(ctx context.Context, records []record) (int, error) {
 	t.counters.records.Add(int64(len(records)))
-	b := &batch{trigger: t, records: records, failed: map[int]error{}, index: map[owner]*touched{}}
+	b := &batch{trigger: t, records: records, values: new(arena), failed: map[int]error{}, index: map[owner]*touched{}}
 	b.mapRows()
 	b.mapAggregates(ctx)
 	b.publish(ctx)

@@ -1,6 +1,11 @@
 package cdc
 
-import "github.com/insideout-go/insideout"
+import (
+	"encoding/binary"
+	"math/bits"
+
+	"github.com/insideout-go/insideout"
+)
 
 // validate is Event.Validate, without its second look at what an encoder has just written: bodies are most of the bytes of an event.
 func validate(e *insideout.Event) error {
@@ -50,7 +55,16 @@ func plainValue(data []byte, i, depth int) int {
 }
 
 func plainString(data []byte, i int) int {
-	for i++; i < len(data); i++ {
+	for i++; ; i++ {
+		for i+8 <= len(data) {
+			run := plainRun(binary.LittleEndian.Uint64(data[i:]))
+			if i += run; run < 8 {
+				break
+			}
+		}
+		if i >= len(data) {
+			return -1
+		}
 		switch c := data[i]; {
 		case c == '"':
 			return i + 1
@@ -68,7 +82,15 @@ func plainString(data []byte, i int) int {
 			return -1
 		}
 	}
-	return -1
+}
+
+// plainRun is how many of eight bytes come before the first quote, backslash or control character. It subtracts from all of them at once: a
+// byte that is smaller than what is taken from it has its highest bit set then, as it had not before. What it borrows is from those behind it.
+func plainRun(eight uint64) int {
+	const ones, highest = 0x0101010101010101, 0x8080808080808080
+	quote, backslash := eight^ones*'"', eight^ones*'\\'
+	special := ((quote-ones)&^quote | (backslash-ones)&^backslash | (eight-ones*' ')&^eight) & highest
+	return bits.TrailingZeros64(special) / 8
 }
 
 // plainNumber takes whole and decimal numbers, without an exponent.
