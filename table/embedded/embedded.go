@@ -21,6 +21,8 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
 	"github.com/insideout-go/insideout/table/embedded/internal/engine"
 	"github.com/insideout-go/insideout/table/embedded/internal/kv"
 )
@@ -52,7 +54,7 @@ type Options struct {
 	// Intercept is called instead of every operation, for tests of what can go
 	// wrong: it may delay the operation, return an error without calling next
 	// (a throttle), or call next and return an error all the same (an answer
-	// that is lost after the write). The operation is DynamoDB's name of it,
+	// that is lost after the write), or [Unprocessed]. The operation is DynamoDB's name of it,
 	// such as "PutItem"; the input is the SDK's, such as *dynamodb.PutItemInput.
 	// It is called from many goroutines. [Faults] makes one. Default: none.
 	Intercept func(ctx context.Context, operation string, input any, next func() error) error
@@ -129,6 +131,9 @@ func call[I, O any](ctx context.Context, db *DB, operation string, in *I, op fun
 		out, err = run(ctx, db, in, op)
 		return err
 	})
+	if left, ok := errors.AsType[unprocessed](err); ok {
+		return leave(ctx, db, in, op, int(left))
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -136,6 +141,15 @@ func call[I, O any](ctx context.Context, db *DB, operation string, in *I, op fun
 		return nil, errNotCalled
 	}
 	return out, nil
+}
+
+// leave runs a batch but for its last entries.
+func leave[I, O any](ctx context.Context, db *DB, in *I, op func(context.Context, *I) (*O, error), n int) (*O, error) {
+	switch any(in).(type) {
+	case *dynamodb.BatchWriteItemInput, *dynamodb.BatchGetItemInput:
+		return run(engine.LeaveUnprocessed(ctx, n), db, in, op)
+	}
+	return nil, engine.Throttled()
 }
 
 // errNotCalled keeps an interceptor from answering nothing.

@@ -3,10 +3,11 @@ package embedded
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync/atomic"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/insideout-go/insideout/table/embedded/internal/engine"
 )
 
 // ErrAnswerLost is the error of a call whose answer a [Fault] has dropped.
@@ -35,6 +36,21 @@ type Fault struct {
 	Done bool
 	// Slow lets the call go well after its delay.
 	Slow bool
+	// Unprocessed is how many entries of a BatchWriteItem or BatchGetItem come
+	// back unprocessed, the last ones; see [Unprocessed].
+	Unprocessed int
+}
+
+// Unprocessed is an error with which an interceptor, instead of calling next, makes a BatchWriteItem
+// or BatchGetItem leave its last n entries: the others are done, and these
+// come back as UnprocessedItems or UnprocessedKeys. A batch that has no others is throttled,
+// as by DynamoDB, and so is every other operation.
+func Unprocessed(n int) error { return unprocessed(n) }
+
+type unprocessed int
+
+func (u unprocessed) Error() string {
+	return fmt.Sprintf("embedded: %d entries of the batch are left unprocessed, by order of a fault", int(u))
 }
 
 // Faults returns an interceptor for [Options] in which the faults happen, each
@@ -77,11 +93,10 @@ func (f *Fault) happen(ctx context.Context, next func() error) error {
 	switch {
 	case f.Slow:
 		return next()
+	case f.Unprocessed > 0:
+		return Unprocessed(f.Unprocessed)
 	case !f.Done && f.Err == nil:
-		return &types.ProvisionedThroughputExceededException{
-			Message: new("The level of configured provisioned throughput for the table was exceeded. " +
-				"Consider increasing your provisioning level with the UpdateTable API."),
-		}
+		return engine.Throttled()
 	case !f.Done:
 		return f.Err
 	}

@@ -195,3 +195,85 @@ func TestFaultsDelay(t *testing.T) {
 		require.Equal(t, time.Minute+time.Second, time.Since(start))
 	})
 }
+
+// TestUnprocessed has batches of two tables come back in part. What was left
+// was not done, and the rest was.
+func TestUnprocessed(t *testing.T) {
+	t.Parallel()
+	left := 3
+	db := open(t, &embedded.Options{Intercept: func(_ context.Context, operation string, _ any, next func() error) error {
+		if left == 0 || operation == "CreateTable" || operation == "Scan" {
+			return next()
+		}
+		return embedded.Unprocessed(left)
+	}})
+	create(t, db, plain("one"))
+	create(t, db, plain("two"))
+	keys := func(n int) []map[string]types.AttributeValue {
+		var all []map[string]types.AttributeValue
+		for i := range n {
+			all = append(all, item{"pk": s(fmt.Sprint(i)), "sk": s("1")})
+		}
+		return all
+	}
+	var writes []types.WriteRequest
+	for _, k := range keys(2) {
+		writes = append(writes, types.WriteRequest{PutRequest: &types.PutRequest{Item: k}})
+	}
+	batch := &dynamodb.BatchWriteItemInput{RequestItems: map[string][]types.WriteRequest{"one": writes, "two": writes}}
+	out, err := db.BatchWriteItem(t.Context(), batch)
+	require.NoError(t, err)
+	require.Equal(t, map[string][]types.WriteRequest{"one": writes[1:], "two": writes}, out.UnprocessedItems)
+	require.Equal(t, 1, count(t, db, "one"))
+	require.Zero(t, count(t, db, "two"))
+
+	left = 4
+	var throttled *types.ProvisionedThroughputExceededException
+	_, err = db.BatchWriteItem(t.Context(), batch)
+	require.ErrorAs(t, err, &throttled)
+	_, err = db.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: new("one"), Item: keys(1)[0]})
+	require.ErrorAs(t, err, &throttled)
+	writes[1].PutRequest.Item = item{"pk": s("no sort key")}
+	left = 3
+	_, err = db.BatchWriteItem(t.Context(), batch)
+	require.ErrorContains(t, err, "Missing the key sk in the item", "all of a batch is checked")
+	writes[1].PutRequest.Item = keys(2)[1]
+
+	left = 0
+	out, err = db.BatchWriteItem(t.Context(), batch)
+	require.NoError(t, err)
+	require.Empty(t, out.UnprocessedItems)
+	left = 3
+	ask := types.KeysAndAttributes{Keys: keys(2), ProjectionExpression: new("pk")}
+	got, err := db.BatchGetItem(t.Context(), &dynamodb.BatchGetItemInput{
+		RequestItems: map[string]types.KeysAndAttributes{"one": ask, "two": ask},
+	})
+	require.NoError(t, err)
+	require.Equal(t, map[string][]map[string]types.AttributeValue{"one": {{"pk": s("0")}}, "two": {}}, got.Responses)
+	rest := ask
+	rest.Keys = ask.Keys[1:]
+	require.Equal(t, map[string]types.KeysAndAttributes{"one": rest, "two": ask}, got.UnprocessedKeys)
+}
+
+func TestUnprocessedFault(t *testing.T) {
+	t.Parallel()
+	db := open(t, &embedded.Options{Intercept: embedded.Faults(
+		embedded.Fault{Operation: "BatchWriteItem", Unprocessed: 1, Calls: 2})})
+	create(t, db, plain("rows"))
+	todo := map[string][]types.WriteRequest{}
+	for i := range 3 {
+		todo["rows"] = append(todo["rows"], types.WriteRequest{PutRequest: &types.PutRequest{Item: item{"pk": s(fmt.Sprint(i)), "sk": s("1")}}})
+	}
+	for want := range 3 { // 2 of 3, none of the 1 left, then that
+		out, err := db.BatchWriteItem(t.Context(), &dynamodb.BatchWriteItemInput{RequestItems: todo})
+		if want == 1 {
+			var throttled *types.ProvisionedThroughputExceededException
+			require.ErrorAs(t, err, &throttled)
+			continue
+		}
+		require.NoError(t, err)
+		todo = out.UnprocessedItems
+		require.Len(t, todo["rows"], []int{1, 0, 0}[want])
+	}
+	require.Equal(t, 3, count(t, db, "rows"))
+}

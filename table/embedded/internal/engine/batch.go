@@ -36,11 +36,16 @@ func (e *Engine) BatchWriteItem(ctx context.Context, in *dynamodb.BatchWriteItem
 	if err != nil {
 		return nil, err
 	}
+	left, err := leave(ctx, len(actions))
+	if err != nil {
+		return nil, err
+	}
+	actions = actions[:len(actions)-left]
 	if err := e.write(ctx, actions, nil, nil); err != nil {
 		return nil, err
 	}
 	out := &dynamodb.BatchWriteItemOutput{
-		UnprocessedItems:      map[string][]types.WriteRequest{},
+		UnprocessedItems:      lastWrites(in, left),
 		ItemCollectionMetrics: collections(actions, in.ReturnItemCollectionMetrics),
 	}
 	out.ConsumedCapacity, err = usages(actions, in.ReturnConsumedCapacity, 1, nil)
@@ -215,6 +220,9 @@ func (e *Engine) BatchGetItem(ctx context.Context, in *dynamodb.BatchGetItemInpu
 	}
 	out := &dynamodb.BatchGetItemOutput{
 		Responses: map[string][]map[string]types.AttributeValue{}, UnprocessedKeys: map[string]types.KeysAndAttributes{},
+	}
+	if err := leaveKeys(ctx, in, requests, out); err != nil {
+		return nil, err
 	}
 	size := 0
 	for _, g := range requests {
