@@ -80,6 +80,13 @@ func getOrCreate[K comparable, V any](ctx context.Context, c *cache[K, V], key K
 	return c.get(ctx, key, fetch)
 }
 
+// put keeps a value that was made here.
+func (c *cache[K, V]) put(key K, value V) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.keep(key, value, time.Now())
+}
+
 // peek is the value of a key if it is kept.
 func (c *cache[K, V]) peek(key K) (V, bool) {
 	c.mu.Lock()

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 )
 
@@ -39,6 +38,8 @@ const (
 	defaultSubjects   = 10_000
 	defaultNamespaces = 1000
 	maxUses           = 1 << 31
+	maxEpochs         = 1000
+	maxLife           = 100 * 365 * 24 * time.Hour
 	// refetchAfter: a key id that is not known may be newer than the cached keys, if they are at least this old.
 	refetchAfter = time.Second
 )
@@ -126,8 +127,11 @@ type namespaceKeys struct {
 	namespace string
 	root      []byte
 	row       *namespaceRow
-	mu        sync.Mutex
-	keks      map[int64]cipher.AEAD // of older epochs when they are needed
+	keks      *cache[int64, cipher.AEAD] // of older epochs when they are needed; they end with the namespace's
+}
+
+func newNamespaceKeys(namespace string, row *namespaceRow) *namespaceKeys {
+	return &namespaceKeys{namespace: namespace, row: row, keks: newCache[int64, cipher.AEAD](maxEpochs, maxLife)}
 }
 
 // reference is the keyed hash that stands for a subject in the key table.
@@ -162,7 +166,7 @@ func (k *Keys) openNamespace(ctx context.Context, name string, it item) (*namesp
 	if err != nil {
 		return nil, err
 	}
-	n := &namespaceKeys{namespace: name, row: row, keks: map[int64]cipher.AEAD{}}
+	n := newNamespaceKeys(name, row)
 	kek, err := k.kek(ctx, n, row.epoch)
 	if err != nil {
 		return nil, err
@@ -172,9 +176,8 @@ func (k *Keys) openNamespace(ctx context.Context, name string, it item) (*namesp
 }
 
 func (k *Keys) createNamespace(ctx context.Context, name string) (*namespaceKeys, error) {
-	n := &namespaceKeys{
-		namespace: name, root: newSecret(), row: &namespaceRow{since: time.Now(), epochs: map[int64][]byte{}}, keks: map[int64]cipher.AEAD{},
-	}
+	n := newNamespaceKeys(name, &namespaceRow{since: time.Now(), epochs: map[int64][]byte{}})
+	n.root = newSecret()
 	if err := k.addEpoch(ctx, n); err != nil {
 		return nil, err
 	}
@@ -203,38 +206,29 @@ func (k *Keys) addEpoch(ctx context.Context, n *namespaceKeys) error {
 	if err != nil {
 		return err
 	}
-	n.row.epoch, n.row.epochs[epoch], n.keks[epoch] = epoch, wrapped, kek
+	n.row.epoch, n.row.epochs[epoch] = epoch, wrapped
+	n.keks.put(epoch, kek)
 	n.row.root = wrapKey(kek, n.root, n.namespace, "root")
 	return nil
 }
 
-// kek is the key of an epoch, unwrapped by the key service once.
+// kek is the key of an epoch, unwrapped by the key service once, however many ask for it at a time.
 func (k *Keys) kek(ctx context.Context, n *namespaceKeys, epoch int64) (cipher.AEAD, error) {
-	n.mu.Lock()
-	kek, known := n.keks[epoch]
-	n.mu.Unlock()
-	if known {
-		return kek, nil
-	}
-	wrapped, ok := n.row.epochs[epoch]
-	if !ok {
-		return nil, fmt.Errorf("%w: epoch %d of the namespace is retired", ErrUnknownKey, epoch)
-	}
-	secret, err := k.wrapper.Unwrap(ctx, wrapped, binding(n.namespace, epoch))
-	if err != nil {
-		return nil, service("unwrap a key", err)
-	}
-	defer clear(secret)
-	if len(secret) != keySize {
-		return nil, fmt.Errorf("%w: the key service gave a key of %d bytes", ErrRecord, len(secret))
-	}
-	if kek, err = kekOf(secret, n.namespace, epoch); err != nil {
-		return nil, err
-	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.keks[epoch] = kek
-	return kek, nil
+	return n.keks.get(ctx, epoch, func(ctx context.Context) (cipher.AEAD, error) {
+		wrapped, ok := n.row.epochs[epoch]
+		if !ok {
+			return nil, fmt.Errorf("%w: epoch %d of the namespace is retired", ErrUnknownKey, epoch)
+		}
+		secret, err := k.wrapper.Unwrap(ctx, wrapped, binding(n.namespace, epoch))
+		if err != nil {
+			return nil, service("unwrap a key", err)
+		}
+		defer clear(secret)
+		if len(secret) != keySize {
+			return nil, fmt.Errorf("%w: the key service gave a key of %d bytes", ErrRecord, len(secret))
+		}
+		return kekOf(secret, n.namespace, epoch)
+	})
 }
 
 func kekOf(secret []byte, namespace string, epoch int64) (cipher.AEAD, error) {

@@ -50,6 +50,24 @@ func TestKeysAreLoadedOnce(t *testing.T) {
 	require.EqualValues(t, 3, k.client.reads.Load())
 }
 
+// The key of an older epoch costs one call of the key service, however many subjects need it at a time.
+func TestOlderEpochsAreLoadedOnce(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	s := k.sealer(t, "shop")
+	var sealed []insideout.SealedField
+	for i := range 50 {
+		sealed = append(sealed, field(fmt.Sprint(i), "email", "1"))
+	}
+	mustSeal(t, s, sealed...)
+	_, err := s.RotateEpoch(t.Context())
+	require.NoError(t, err)
+	k.master.slow = true
+	k.master.calls.Store(0)
+	require.NoError(t, k.sealer(t, "shop").Open(t.Context(), sealed))
+	require.EqualValues(t, 2, k.master.calls.Load(), "the current one's, and that")
+}
+
 // Processes that meet a new tenant and a new subject at the same time agree on one key.
 func TestKeysAreMadeOnce(t *testing.T) {
 	t.Parallel()

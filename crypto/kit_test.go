@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -87,6 +88,7 @@ type master struct {
 	calls atomic.Int64
 	fail  atomic.Pointer[error]
 	bound atomic.Pointer[map[string]string]
+	slow  bool // answers take a while
 }
 
 func (m *master) Wrap(ctx context.Context, key []byte, binding map[string]string) ([]byte, error) {
@@ -100,6 +102,9 @@ func (m *master) Wrap(ctx context.Context, key []byte, binding map[string]string
 
 func (m *master) Unwrap(ctx context.Context, wrapped []byte, binding map[string]string) ([]byte, error) {
 	m.calls.Add(1)
+	if m.slow {
+		time.Sleep(10 * time.Millisecond)
+	}
 	if err := m.fail.Load(); err != nil {
 		return nil, *err
 	}

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -277,6 +278,9 @@ func (s *Sealer) refetch(ctx context.Context, fields []insideout.SealedField, l 
 	return nil
 }
 
+// block is how many things a core takes at a time: few enough that all of them end at the same time, on a busy machine, too.
+const block = 256
+
 // split lets all cores work on n things, if there are many.
 func split(n int, work func(from, to int)) {
 	workers := runtime.GOMAXPROCS(0)
@@ -284,10 +288,14 @@ func split(n int, work func(from, to int)) {
 		work(0, n)
 		return
 	}
+	var taken atomic.Int64
 	var wg sync.WaitGroup
-	chunk := (n + workers - 1) / workers
-	for from := 0; from < n; from += chunk {
-		wg.Go(func() { work(from, min(from+chunk, n)) })
+	for range min(workers, (n+block-1)/block) {
+		wg.Go(func() {
+			for to := int(taken.Add(block)); to-block < n; to = int(taken.Add(block)) {
+				work(to-block, min(to, n))
+			}
+		})
 	}
 	wg.Wait()
 }

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
@@ -163,21 +164,69 @@ func TestKeyThatIsNotThere(t *testing.T) {
 	require.True(t, ok)
 }
 
-// While one region is broken, another one answers. (moto does not open in a replica what its primary key has sealed, as KMS does, so both regions
-// are one here.)
+// replicated is a new multi-Region key of two regions.
+func replicated(t *testing.T) (id string, home, away *kms.Client) {
+	t.Helper()
+	home, away = live(t, "us-east-1"), live(t, "eu-west-1")
+	out, err := home.CreateKey(t.Context(), &kms.CreateKeyInput{MultiRegion: aws.Bool(true)})
+	require.NoError(t, err)
+	id = *out.KeyMetadata.KeyId
+	require.Regexp(t, "^mrk-", id)
+	_, err = home.ReplicateKey(t.Context(), &kms.ReplicateKeyInput{KeyId: &id, ReplicaRegion: aws.String("eu-west-1")})
+	require.NoError(t, err)
+	probe, err := home.Encrypt(t.Context(), &kms.EncryptInput{KeyId: &id, Plaintext: []byte("x")})
+	require.NoError(t, err)
+	if _, err = home.Decrypt(t.Context(), &kms.DecryptInput{KeyId: &id, CiphertextBlob: probe.CiphertextBlob}); err != nil {
+		t.Skip("this moto cuts off the ids of multi-Region keys in its ciphertexts: .ci/moto.sh mends that")
+	}
+	return id, home, away
+}
+
+// What one region has wrapped, another one unwraps with the replica of the key: while the first one is broken, and for processes that live there. Each
+// region is asked once.
 func TestRegions(t *testing.T) {
 	t.Parallel()
-	home := live(t, "us-east-1")
-	broken := &region{Client: home, fail: &smithy.GenericAPIError{Code: "KMSInternalException", Fault: smithy.FaultServer}}
-	w, err := awskms.New(broken, key(t, home), &awskms.Options{Others: []awskms.Client{home}})
+	id, home, away := replicated(t)
+	outage := &smithy.GenericAPIError{Code: "KMSInternalException", Fault: smithy.FaultServer}
+	db := embedded.New(nil)
+	process := func(first, second *region) *crypto.Sealer {
+		w, err := awskms.New(first, id, &awskms.Options{Others: []awskms.Client{second}})
+		require.NoError(t, err)
+		return sealer(t, w, db)
+	}
+	calls := func(regions ...*region) (n []int64) {
+		for _, r := range regions {
+			n = append(n, r.calls.Load())
+		}
+		return n
+	}
+	sealed := fields(3)
+	east, west := &region{Client: home}, &region{Client: away}
+	require.NoError(t, process(east, west).Seal(t.Context(), sealed))
+	require.Equal(t, []int64{1, 0}, calls(east, west))
+	for name, tc := range map[string]struct {
+		first, second *region
+		calls         []int64
+	}{
+		"a process of the other region": {&region{Client: away}, &region{Client: home}, []int64{1, 0}},
+		"the home region is broken":     {&region{Client: home, fail: outage}, &region{Client: away}, []int64{1, 1}},
+	} {
+		require.NoError(t, process(tc.first, tc.second).Open(t.Context(), sealed), name)
+		require.Equal(t, "2", string(sealed[2].Plaintext), name)
+		require.Equal(t, tc.calls, calls(tc.first, tc.second), name)
+	}
+	broken := &region{Client: home, fail: outage}
+	s := process(broken, west)
+	_, err := s.RotateEpoch(t.Context())
+	require.NoError(t, err, "the other region wraps, too")
+	require.NoError(t, process(east, west).Open(t.Context(), sealed))
+	require.EqualValues(t, 1+2, east.calls.Load(), "one for each epoch")
+
+	alone, err := awskms.New(live(t, "ap-south-1"), id, nil)
 	require.NoError(t, err)
-	sealed := fields(1)
-	s := sealer(t, w, embedded.New(nil))
-	require.NoError(t, s.Seal(t.Context(), sealed))
-	s.Evict()
-	require.NoError(t, s.Open(t.Context(), sealed))
-	require.Equal(t, "0", string(sealed[0].Plaintext))
-	require.EqualValues(t, 2, broken.calls.Load())
+	err = sealer(t, alone, db).Open(t.Context(), sealed)
+	require.ErrorIs(t, err, crypto.ErrKeyService, "a region without a replica")
+	require.ErrorContains(t, err, "does not exist in this account and region")
 }
 
 // echo is a key service without encryption.
@@ -220,6 +269,10 @@ func TestWhichErrorsGoElsewhere(t *testing.T) {
 			if tc.means != nil {
 				require.ErrorIs(t, err, tc.means)
 			}
+			err = sealer(t, alone, embedded.New(nil)).Seal(t.Context(), fields(1))
+			require.ErrorIs(t, err, crypto.ErrKeyService)
+			require.ErrorIs(t, err, tc.err, "its class can be told")
+			require.ErrorContains(t, err, tc.text)
 			both, err := awskms.New(&region{fail: tc.err}, "mrk-1", &awskms.Options{Others: []awskms.Client{away}})
 			require.NoError(t, err)
 			_, err = both.Unwrap(t.Context(), []byte("k"), nil)
