@@ -19,8 +19,9 @@ import (
 // The memory that a database may take, in bytes: twice the write buffer, the
 // cache, and what the caller's own requests need. The cache holds the indexes and filters of
 // some millions of rows, so that a read of any row takes one read of the disk.
+// Without room for them a read takes ten, and every blind put, which looks for the old row, as many.
 const (
-	cacheSize    = 64 << 20
+	cacheSize    = 96 << 20
 	writeBuffer  = 32 << 20
 	maxOpenFiles = 1024
 	bloomBits    = 10
@@ -76,7 +77,7 @@ func (s *store) options(l *slog.Logger) *pebble.Options {
 	}
 	o := &pebble.Options{
 		FormatMajorVersion: pebble.FormatWALSyncChunks,
-		CacheSize:          cacheSize,
+		CacheSize:          cacheSize + 2*writeBuffer, // Pebble takes its write buffers off the cache
 		MemTableSize:       writeBuffer,
 		MaxOpenFiles:       maxOpenFiles,
 		Logger:             logger{l},
