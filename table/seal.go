@@ -61,6 +61,9 @@ func (c *compiler) seal(sf reflect.StructField) *sealTag {
 	if _, err := json.Marshal(reflect.New(sf.Type).Interface()); err != nil {
 		c.fault(sf.Name, fmt.Sprintf("a %s has no JSON form, which is what would be sealed", sf.Type), "change the type")
 	}
+	if lost := lostInJSON(sf.Type, map[reflect.Type]bool{}); !carrier && lost != "" {
+		c.fault(sf.Name, "what is sealed is the JSON form, and "+lost, "change the json tag or the type, or take the part out of rows with `dynamo:\"-\"`")
+	}
 	return s
 }
 
