@@ -30,8 +30,9 @@
 //   - A subject is erased: ShredSubject, tell other processes by an event (they call Evict), delete blind indexes. Backups of the key table hold the keys for
 //     as long as they exist: keep their window short. After one is restored, shred again by the list of references (ShredRef).
 //   - A master key is replaced, or an epoch key may be known to others: RotateEpoch, wait MasterTTL, Rewrap, wait as long again, RetireEpoch. No data is touched.
-//   - A subject's key may be known to others: RotateSubject, then Reseal of the models' rows. Events in a lake keep their old key until the subject
-//     is shredded.
+//   - A subject's key may be known to others: RotateSubject, wait SubjectTTL, then Reseal the tables, those of views too, with the rows of table's DB.Sealed.
+//     Run it again until nothing is left. Events in a lake keep their old key until the subject is shredded.
+//   - A field is sealed that was plain text: tag it `seal:"contact,plain"`, deploy, Reseal, and take the option away when nothing is plain any more.
 //   - The key table is lost: everything is lost. Its backups are the data's.
 //
 // # What it does not do
