@@ -13,7 +13,7 @@ import (
 
 const (
 	rebuildChunk = 1024    // events that are mapped, or lanes that are written, at a time at most
-	chunkBytes   = 4 << 20 // of the bodies of events that are mapped at a time, about
+	chunkBytes   = 4 << 20 // of the bodies of events that are mapped at a time, about, or the eighth part of what may be kept
 	keptBytes    = 512     // of a kept event, besides what the mapper has made of its body
 )
 
@@ -75,7 +75,7 @@ func (f *fold) read(ctx context.Context) error {
 
 func (f *fold) feed(ctx context.Context, chunks chan<- []delivery) error {
 	f.meter.begin(reading, f.done.Passes, f.opts.Events)
-	chunk, bytes := make([]delivery, 0, rebuildChunk), int64(0)
+	chunk, bytes, most := make([]delivery, 0, rebuildChunk), int64(0), min(chunkBytes, f.opts.Memory/8)
 	for e, err := range f.history {
 		if err != nil {
 			return err
@@ -84,7 +84,7 @@ func (f *fold) feed(ctx context.Context, chunks chan<- []delivery) error {
 			f.meter.guess(e.Timestamp)
 		}
 		chunk, bytes = append(chunk, delivery{event: e}), bytes+bodyBytes(e)
-		if len(chunk) < rebuildChunk && bytes < chunkBytes {
+		if len(chunk) < rebuildChunk && bytes < most {
 			continue
 		}
 		if !send(ctx, chunks, chunk) {
