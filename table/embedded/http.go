@@ -5,6 +5,8 @@ import (
 	"net"
 	"net/http"
 
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
 	"github.com/insideout-go/insideout/table/embedded/internal/wire"
 )
 
@@ -12,6 +14,7 @@ var (
 	_ wire.API     = (*DB)(nil)
 	_ wire.Tagger  = (*DB)(nil)
 	_ wire.Limiter = (*DB)(nil)
+	_ wire.Texter  = face{}
 )
 
 // Handler serves the database over HTTP to any client of DynamoDB and DynamoDB
@@ -27,7 +30,7 @@ func (db *DB) Handler() http.Handler { return db.handler() }
 
 func (db *DB) handler() *wire.Handler {
 	opts := db.engine.Options()
-	return wire.New(db, &wire.Options{Region: opts.Region, Logger: opts.Logger})
+	return wire.New(face{db}, &wire.Options{Region: opts.Region, Logger: opts.Logger})
 }
 
 // Serve answers the requests of a listener as [DB.Handler] does, in a third of the
@@ -37,3 +40,27 @@ func (db *DB) handler() *wire.Handler {
 // a minute to send all of it, and two minutes to begin the next one. One that leaves
 // does not end its operation's context.
 func (db *DB) Serve(ctx context.Context, l net.Listener) error { return db.handler().Serve(ctx, l) }
+
+// face is the database as its handler sees it: with reads that write JSON.
+type face struct{ *DB }
+
+func (f face) GetItemJSON(ctx context.Context, in *dynamodb.GetItemInput, text *[]byte) (*dynamodb.GetItemOutput, error) {
+	return call(ctx, f.DB, "GetItem", in, texting(text, f.engine.GetItemJSON))
+}
+
+func (f face) QueryJSON(ctx context.Context, in *dynamodb.QueryInput, text *[]byte) (*dynamodb.QueryOutput, error) {
+	return call(ctx, f.DB, "Query", in, texting(text, f.engine.QueryJSON))
+}
+
+func (f face) ScanJSON(ctx context.Context, in *dynamodb.ScanInput, text *[]byte) (*dynamodb.ScanOutput, error) {
+	return call(ctx, f.DB, "Scan", in, texting(text, f.engine.ScanJSON))
+}
+
+// texting is an operation that appends to text, and begins anew if an interceptor calls it again.
+func texting[I, O any](text *[]byte, op func(context.Context, *I, *[]byte) (*O, error)) func(context.Context, *I) (*O, error) {
+	start := len(*text)
+	return func(ctx context.Context, in *I) (*O, error) {
+		*text = (*text)[:start]
+		return op(ctx, in, text)
+	}
+}

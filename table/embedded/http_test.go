@@ -1,9 +1,12 @@
 package embedded_test
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -103,8 +106,6 @@ func TestTagsOverHTTP(t *testing.T) {
 	require.Positive(t, *limits.TableMaxReadCapacityUnits)
 }
 
-// TestEmptyValuesAreRefused holds for every place where JSON can leave a value
-// without a type, which the SDK's client never sends.
 func TestEndpointIsTheHostThatWasReached(t *testing.T) {
 	t.Parallel()
 	db := open(t, nil)
@@ -116,6 +117,8 @@ func TestEndpointIsTheHostThatWasReached(t *testing.T) {
 	require.Equal(t, server.URL, "http://"+*out.Endpoints[0].Address)
 }
 
+// TestEmptyValuesAreRefused holds for every place where JSON can leave a value
+// without a type, which the SDK's client never sends.
 func TestEmptyValuesAreRefused(t *testing.T) {
 	t.Parallel()
 	db := open(t, nil)
@@ -171,4 +174,55 @@ func FuzzHandler(f *testing.F) {
 		require.Contains(t, []int{http.StatusOK, http.StatusBadRequest}, w.Code, w.Body)
 		require.True(t, w.Body.Len() == 0 || json.Valid(w.Body.Bytes()), w.Body)
 	})
+}
+
+// What the handler writes is what the methods answer, though it makes no values of the items; also where an interceptor
+// calls twice.
+func TestReadsOverHTTPAreThoseInProcess(t *testing.T) {
+	t.Parallel()
+	db := open(t, &embedded.Options{Intercept: func(_ context.Context, operation string, _ any, next func() error) error {
+		if operation == "CreateTable" {
+			return next()
+		}
+		return errors.Join(next(), next())
+	}})
+	create(t, db, plain("plain"))
+	for i := range 3 {
+		it := kilobyte("a", string(rune('a'+i)))
+		it["odd"] = s("\"\\\n\x00é😀")
+		put(t, db, "plain", it)
+	}
+	server := httptest.NewServer(db.Handler())
+	t.Cleanup(server.Close)
+	client, _ := local.Clients(server.URL)
+	for _, sk := range []string{"a", "none"} {
+		for _, project := range []*string{nil, new("odd, n"), new("nothing")} {
+			same(t, db.GetItem, client.GetItem, &dynamodb.GetItemInput{
+				TableName: new("plain"), Key: item{"pk": s("a"), "sk": s(sk)}, ProjectionExpression: project, ReturnConsumedCapacity: "TOTAL",
+			})
+		}
+	}
+	for _, in := range []*dynamodb.QueryInput{
+		{},
+		{ProjectionExpression: new("odd")},
+		{Limit: new(int32(1))},
+		{Select: types.SelectCount},
+		{FilterExpression: new("n > :p")},
+		{ScanIndexForward: new(false), FilterExpression: new("n < odd OR odd <> :p"), Limit: new(int32(2))},
+	} {
+		in.TableName, in.KeyConditionExpression, in.ExpressionAttributeValues = new("plain"), new("pk = :p"), item{":p": s("a")}
+		same(t, db.Query, client.Query, in)
+	}
+	same(t, db.Scan, client.Scan, &dynamodb.ScanInput{TableName: new("plain")})
+}
+
+// same asks two for the same and compares their answers, but for the SDK's metadata.
+func same[In, Out any](t *testing.T, a, b func(context.Context, *In, ...func(*dynamodb.Options)) (*Out, error), in *In) {
+	t.Helper()
+	want, err := a(t.Context(), in)
+	require.NoError(t, err)
+	got, err := b(t.Context(), in)
+	require.NoError(t, err)
+	reflect.ValueOf(got).Elem().FieldByName("ResultMetadata").SetZero()
+	require.Equal(t, want, got)
 }

@@ -187,6 +187,8 @@ func TestCodecRoundTrip(t *testing.T) {
 		for n := range len(encoded) {
 			_, err := attr.DecodeItem(encoded[:n])
 			require.ErrorIs(t, err, attr.ErrCorrupt, "of %d bytes %d", len(encoded), n)
+			_, err = attr.AppendJSON(nil, encoded[:n])
+			require.ErrorIs(t, err, attr.ErrCorrupt, "of %d bytes %d", len(encoded), n)
 			_, err = attr.DecodeSDK(encoded[:n])
 			require.ErrorIs(t, err, attr.ErrCorrupt, "of %d bytes %d", len(encoded), n)
 		}
@@ -227,11 +229,15 @@ func TestDecodeItemRefuses(t *testing.T) {
 		require.ErrorIs(t, err, attr.ErrCorrupt, what)
 		_, err = attr.DecodeSDK(b)
 		require.ErrorIs(t, err, attr.ErrCorrupt, what)
+		_, err = attr.AppendJSON(nil, b)
+		require.ErrorIs(t, err, attr.ErrCorrupt, what)
 	}
 	deep := append([]byte{1, 1, 1, 'a'}, bytes.Repeat([]byte{6, 1}, 100_000)...)
 	_, err := attr.DecodeItem(append(deep, 5))
 	require.ErrorIs(t, err, attr.ErrCorrupt)
 	_, err = attr.DecodeSDK(append(deep, 5))
+	require.ErrorIs(t, err, attr.ErrCorrupt)
+	_, err = attr.AppendJSON(nil, append(deep, 5))
 	require.ErrorIs(t, err, attr.ErrCorrupt)
 }
 

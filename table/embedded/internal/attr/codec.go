@@ -78,7 +78,7 @@ func DecodeItem(b []byte) (Item, error) {
 	if len(b) == 0 || b[0] != formatVersion {
 		return nil, ErrCorrupt
 	}
-	d := decoder{rest: string(b[1:])}
+	d := decoder{reader[string]{rest: string(b[1:])}}
 	item := d.members(0)
 	if d.failed || d.rest != "" {
 		return nil, ErrCorrupt
@@ -86,19 +86,19 @@ func DecodeItem(b []byte) (Item, error) {
 	return item, nil
 }
 
-// decoder reads from the front of rest; after a failure everything it gives is zero.
-type decoder struct {
-	rest   string
+// reader reads from the front of rest; after a failure everything it gives is zero.
+type reader[B ~string | ~[]byte] struct {
+	rest   B
 	failed bool
 }
 
-func (d *decoder) fail() {
+func (d *reader[B]) fail() {
 	d.failed = true
-	d.rest = ""
+	d.rest = d.rest[:0]
 }
 
-func (d *decoder) byte() byte {
-	if d.rest == "" {
+func (d *reader[B]) byte() byte {
+	if len(d.rest) == 0 {
 		d.fail()
 		return 0
 	}
@@ -109,7 +109,7 @@ func (d *decoder) byte() byte {
 
 // count reads a number of things of at least one byte each, so that a wrong
 // one cannot ask for more memory than the bytes that are left.
-func (d *decoder) count() int {
+func (d *reader[B]) count() int {
 	var n uint64
 	for shift := 0; shift < 35; shift += 7 {
 		b := d.byte()
@@ -126,23 +126,27 @@ func (d *decoder) count() int {
 	return 0
 }
 
-func (d *decoder) text() string {
+func (d *reader[B]) text() B {
 	n := d.count()
 	text := d.rest[:n]
 	d.rest = d.rest[n:]
 	return text
 }
 
-func (d *decoder) number() string {
-	_, rest, err := num.DecodeKey(d.rest)
+// number reads the key bytes of a number.
+func (d *reader[B]) number() B {
+	start := d.rest
+	_, rest, err := num.DecodeKey(start)
 	if err != nil {
 		d.fail()
-		return ""
+		return d.rest
 	}
-	text := d.rest[:len(d.rest)-len(rest)]
 	d.rest = rest
-	return text
+	return start[:len(start)-len(rest)]
 }
+
+// decoder makes values of what it reads.
+type decoder struct{ reader[string] }
 
 func (d *decoder) value(depth int) Value {
 	if depth > maxDecodeDepth {

@@ -13,7 +13,7 @@ func DecodeSDK(b []byte) (map[string]types.AttributeValue, error) {
 	if len(b) == 0 || b[0] != formatVersion {
 		return nil, ErrCorrupt
 	}
-	d := sdkDecoder{decoder: decoder{rest: string(b[1:])}}
+	d := sdkDecoder{decoder: decoder{reader[string]{rest: string(b[1:])}}}
 	item := d.members(0)
 	if d.failed || d.rest != "" {
 		return nil, ErrCorrupt

@@ -13,6 +13,12 @@ import (
 
 // GetItem implements DynamoDB's operation.
 func (e *Engine) GetItem(ctx context.Context, in *dynamodb.GetItemInput) (*dynamodb.GetItemOutput, error) {
+	return e.GetItemJSON(ctx, in, nil)
+}
+
+// GetItemJSON appends the item to a text that is not nil, instead of leaving it in the output: as DynamoDB's JSON,
+// nothing if there is none.
+func (e *Engine) GetItemJSON(ctx context.Context, in *dynamodb.GetItemInput, text *[]byte) (*dynamodb.GetItemOutput, error) {
 	var v violations
 	v.table(in.TableName)
 	if in.Key == nil {
@@ -43,7 +49,13 @@ func (e *Engine) GetItem(ctx context.Context, in *dynamodb.GetItemInput) (*dynam
 		return nil, err
 	}
 	out := &dynamodb.GetItemOutput{}
-	if out.Item, err = r.project(p); err != nil {
+	switch {
+	case text == nil:
+		out.Item, err = r.project(p)
+	case r.exists():
+		*text, err = r.appendJSON(*text, p)
+	}
+	if err != nil {
 		return nil, err
 	}
 	u := readUnits(r.size(), in.ConsistentRead)

@@ -15,6 +15,12 @@ import (
 
 // Query implements DynamoDB's operation. A page is one consistent state.
 func (e *Engine) Query(ctx context.Context, in *dynamodb.QueryInput) (*dynamodb.QueryOutput, error) {
+	return e.QueryJSON(ctx, in, nil)
+}
+
+// QueryJSON appends the items to a text that is not nil, instead of leaving them in the output: as an array of
+// DynamoDB's JSON, nothing if only counts are asked for.
+func (e *Engine) QueryJSON(ctx context.Context, in *dynamodb.QueryInput, text *[]byte) (*dynamodb.QueryOutput, error) {
 	if err := checkQuery(in); err != nil {
 		return nil, err
 	}
@@ -31,6 +37,7 @@ func (e *Engine) Query(ctx context.Context, in *dynamodb.QueryInput) (*dynamodb.
 	if err != nil {
 		return nil, err
 	}
+	q.text = text
 	p, err := e.run(ctx, q)
 	if err != nil {
 		return nil, err

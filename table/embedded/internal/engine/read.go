@@ -28,6 +28,7 @@ type reading struct {
 	project *expr.Projection
 	strong  *bool
 	usage   *usage
+	text    *[]byte // gets the items as JSON; nil: the page gets them
 }
 
 // page is what a reading found.
@@ -54,9 +55,7 @@ func (e *Engine) run(ctx context.Context, q *reading) (*page, error) {
 		return nil, err
 	}
 	p := &page{scanned: int32(len(pairs))}
-	if !q.counts {
-		p.items = make([]map[string]types.AttributeValue, 0, len(pairs))
-	}
+	q.open(p, len(pairs))
 	size := 0
 	for i, pair := range pairs {
 		r := row{raw: pair.Value}
@@ -70,8 +69,22 @@ func (e *Engine) run(ctx context.Context, q *reading) (*page, error) {
 			}
 		}
 	}
+	if q.text != nil && !q.counts {
+		*q.text = append(*q.text, ']')
+	}
 	q.usage.read(q.x, readUnits(size, q.strong))
 	return p, nil
+}
+
+// open makes a place for n items at most.
+func (q *reading) open(p *page, n int) {
+	switch {
+	case q.counts:
+	case q.text != nil:
+		*q.text = append(*q.text, '[')
+	default:
+		p.items = make([]map[string]types.AttributeValue, 0, n)
+	}
 }
 
 // collect gathers the entries of one page. It holds the store only while it
@@ -124,12 +137,21 @@ func (q *reading) take(reader kv.Reader, r *row, p *page) error {
 	if q.counts {
 		return nil
 	}
-	item, err := full.project(q.project)
-	if err != nil {
+	return q.add(full, p)
+}
+
+// add puts an item on the page.
+func (q *reading) add(r *row, p *page) (err error) {
+	if q.text == nil {
+		item, err := r.project(q.project)
+		p.items = append(p.items, item)
 		return err
 	}
-	p.items = append(p.items, item)
-	return nil
+	if p.count > 1 {
+		*q.text = append(*q.text, ',')
+	}
+	*q.text, err = r.appendJSON(*q.text, q.project)
+	return err
 }
 
 // fetchRow reads the row of an entry of a local index.

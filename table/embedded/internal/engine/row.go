@@ -6,6 +6,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/insideout-go/insideout/table/embedded/internal/attr"
+	"github.com/insideout-go/insideout/table/embedded/internal/expr"
 	"github.com/insideout-go/insideout/table/embedded/internal/kv"
 )
 
@@ -55,6 +56,24 @@ func (r *row) sdk() (map[string]types.AttributeValue, error) {
 		return nil, internal(err)
 	}
 	return it, nil
+}
+
+// appendJSON appends the attributes that p chooses as DynamoDB's JSON.
+func (r *row) appendJSON(dst []byte, p *expr.Projection) ([]byte, error) {
+	_, n := binary.Uvarint(r.raw)
+	if n <= 0 {
+		return dst, internal(attr.ErrCorrupt)
+	}
+	encoded := r.raw[n:]
+	if p != nil {
+		item, err := r.item()
+		if err != nil {
+			return dst, err
+		}
+		encoded = attr.AppendItem(nil, p.Apply(item))
+	}
+	dst, err := attr.AppendJSON(dst, encoded)
+	return dst, internal(err)
 }
 
 func newRow(item attr.Item) row {

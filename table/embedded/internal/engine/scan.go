@@ -13,6 +13,11 @@ const maxSegments = 1_000_000
 // Scan implements DynamoDB's operation. Partitions come in the order of their
 // hashes; a segment is a range of these.
 func (e *Engine) Scan(ctx context.Context, in *dynamodb.ScanInput) (*dynamodb.ScanOutput, error) {
+	return e.ScanJSON(ctx, in, nil)
+}
+
+// ScanJSON is to Scan what [Engine.QueryJSON] is to Query.
+func (e *Engine) ScanJSON(ctx context.Context, in *dynamodb.ScanInput, text *[]byte) (*dynamodb.ScanOutput, error) {
 	if err := checkScan(in); err != nil {
 		return nil, err
 	}
@@ -29,6 +34,7 @@ func (e *Engine) Scan(ctx context.Context, in *dynamodb.ScanInput) (*dynamodb.Sc
 	if err != nil {
 		return nil, err
 	}
+	q.text = text
 	p, err := e.run(ctx, q)
 	if err != nil {
 		return nil, err

@@ -14,7 +14,7 @@ type (
 
 // API is what a backend has to implement. The signatures are those of
 // *dynamodb.Client and *dynamodbstreams.Client. A backend that also meets
-// [Tagger] or [Limiter] has these operations served as well.
+// [Tagger] or [Limiter] has these operations served as well; see also [Texter].
 type API interface {
 	CreateTable(context.Context, *dynamodb.CreateTableInput, ...options) (*dynamodb.CreateTableOutput, error)
 	DescribeTable(context.Context, *dynamodb.DescribeTableInput, ...options) (*dynamodb.DescribeTableOutput, error)
@@ -53,4 +53,13 @@ type Tagger interface {
 type Limiter interface {
 	DescribeLimits(context.Context, *dynamodb.DescribeLimitsInput, ...options) (*dynamodb.DescribeLimitsOutput, error)
 	DescribeEndpoints(context.Context, *dynamodb.DescribeEndpointsInput, ...options) (*dynamodb.DescribeEndpointsOutput, error)
+}
+
+// Texter is the optional part of a backend for reads that append their items to text as JSON, instead of leaving them in the
+// output: GetItem an object or nothing, the others an array, or nothing if only counts are asked for. That spares making the
+// SDK's values, which is most of their work.
+type Texter interface {
+	GetItemJSON(ctx context.Context, in *dynamodb.GetItemInput, text *[]byte) (*dynamodb.GetItemOutput, error)
+	QueryJSON(ctx context.Context, in *dynamodb.QueryInput, text *[]byte) (*dynamodb.QueryOutput, error)
+	ScanJSON(ctx context.Context, in *dynamodb.ScanInput, text *[]byte) (*dynamodb.ScanOutput, error)
 }

@@ -1,13 +1,15 @@
 package wire
 
 import (
+	"encoding/base64"
 	"math/big"
 	"strconv"
 	"time"
-	"unicode/utf8"
 
 	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/document"
+
+	"github.com/insideout-go/insideout/table/embedded/internal/attr"
 )
 
 // encoder writes JSON into buf. It is the serializer that the SDK's generated
@@ -100,7 +102,7 @@ func (e *encoder) WriteString(s *smithy.Schema, v string) {
 
 func (e *encoder) WriteBlob(s *smithy.Schema, v []byte) {
 	e.value(s)
-	e.blob(v)
+	e.buf = append(base64.StdEncoding.AppendEncode(append(e.buf, '"'), v), '"')
 }
 
 // WriteTime writes epoch seconds, with up to three decimals.
@@ -153,55 +155,4 @@ func (e *encoder) WriteKey(_ *smithy.Schema, key string) {
 	e.buf = append(e.buf, ':')
 }
 
-// unescaped tells which bytes stand for themselves in a JSON string. Those of
-// characters beyond ASCII are looked at.
-var unescaped = func() (t [256]bool) {
-	for c := ' '; c < utf8.RuneSelf; c++ {
-		t[c] = c != '"' && c != '\\'
-	}
-	return t
-}()
-
-// str writes a string with the escapes that JSON needs. Bytes that are not
-// UTF-8 become U+FFFD, so that the answer always is.
-func (e *encoder) str(v string) {
-	e.buf = append(e.buf, '"')
-	start := 0
-	for i := 0; i < len(v); {
-		c := v[i]
-		if unescaped[c] {
-			i++
-			continue
-		}
-		if c >= utf8.RuneSelf {
-			if r, n := utf8.DecodeRuneInString(v[i:]); r != utf8.RuneError || n > 1 {
-				i += n
-				continue
-			}
-		}
-		e.buf = append(e.buf, v[start:i]...)
-		e.escape(c)
-		i++
-		start = i
-	}
-	e.buf = append(e.buf, v[start:]...)
-	e.buf = append(e.buf, '"')
-}
-
-func (e *encoder) escape(c byte) {
-	const hex = "0123456789abcdef"
-	switch {
-	case c == '"' || c == '\\':
-		e.buf = append(e.buf, '\\', c)
-	case c == '\n':
-		e.buf = append(e.buf, '\\', 'n')
-	case c == '\r':
-		e.buf = append(e.buf, '\\', 'r')
-	case c == '\t':
-		e.buf = append(e.buf, '\\', 't')
-	case c < ' ':
-		e.buf = append(e.buf, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
-	default:
-		e.buf = utf8.AppendRune(e.buf, utf8.RuneError)
-	}
-}
+func (e *encoder) str(v string) { e.buf = attr.AppendString(e.buf, v) }

@@ -6,7 +6,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/smithy-go"
 )
 
@@ -30,6 +29,11 @@ func operations(api API) map[string]operation {
 		bind(b, dynamoTarget+"TagResource", t.TagResource)
 		bind(b, dynamoTarget+"UntagResource", t.UntagResource)
 		bind(b, dynamoTarget+"ListTagsOfResource", t.ListTagsOfResource)
+	}
+	if t, ok := api.(Texter); ok {
+		bindText(b, dynamoTarget+"GetItem", `"Item":`, t.GetItemJSON)
+		bindText(b, dynamoTarget+"Query", `"Items":`, t.QueryJSON)
+		bindText(b, dynamoTarget+"Scan", `"Items":`, t.ScanJSON)
 	}
 	if l, ok := api.(Limiter); ok {
 		bind(b, dynamoTarget+"DescribeLimits", l.DescribeLimits)
@@ -95,6 +99,30 @@ func bind[In, Opt any, Out smithy.Serializable](
 	}
 }
 
+// bindText makes an operation of a method that writes the items itself, under the given name.
+func bindText[In any, Out smithy.Serializable](b *binder, target, name string, call func(context.Context, *In, *[]byte) (Out, error)) {
+	decode := compile(reflect.TypeFor[In](), element)
+	b.ops[target] = func(ctx context.Context, body string, e *encoder) error {
+		in := new(In)
+		if err := read(body, decode, reflect.ValueOf(in).Elem()); err != nil {
+			return err
+		}
+		e.open('{', inStruct)
+		e.buf = append(e.buf, name...)
+		start := len(e.buf)
+		out, err := call(ctx, in, &e.buf)
+		if err != nil {
+			return err
+		}
+		if len(e.buf) == start {
+			e.buf = e.buf[:start-len(name)]
+		}
+		e.members(out)
+		e.shut('}')
+		return nil
+	}
+}
+
 // hostKey is where the context of DescribeEndpoints has the host that the client
 // has reached.
 type hostKey struct{}
@@ -125,46 +153,34 @@ func read(body string, decode decodeFunc, v reflect.Value) error {
 	return nil
 }
 
-// answer writes an output. The SDK leaves out a count of zero, which DynamoDB
-// sends; and the answer to tagging is empty, not an empty object.
+// answer writes an output. The answer to tagging is empty, not an empty object.
 func (e *encoder) answer(out smithy.Serializable) {
 	switch out := out.(type) {
 	case *dynamodb.TagResourceOutput, *dynamodb.UntagResourceOutput:
-	case *dynamodb.GetItemOutput:
-		rest := *out
-		rest.Item = nil
+	case *dynamodb.QueryOutput, *dynamodb.ScanOutput:
 		e.open('{', inStruct)
-		if out.Item != nil {
-			e.name("Item")
-			e.item(out.Item)
-		}
-		rest.SerializeMembers(e)
+		e.members(out)
 		e.shut('}')
-	case *dynamodb.QueryOutput:
-		rest := *out
-		rest.Items = nil
-		e.found(&rest, out.Items, out.Count, out.ScannedCount)
-	case *dynamodb.ScanOutput:
-		rest := *out
-		rest.Items = nil
-		e.found(&rest, out.Items, out.Count, out.ScannedCount)
 	default:
 		out.Serialize(e)
 	}
 }
 
-// found writes the answer of a query or scan: its items, the members of the
-// rest, and counts of zero.
-func (e *encoder) found(rest interface {
-	SerializeMembers(smithy.ShapeSerializer)
-}, items []map[string]types.AttributeValue, count, scanned int32,
-) {
-	e.open('{', inStruct)
-	if items != nil {
-		e.name("Items")
-		e.items(items)
+// members writes the members of an output. The SDK leaves out a count of zero, which DynamoDB sends.
+func (e *encoder) members(out smithy.Serializable) {
+	switch out := out.(type) {
+	case *dynamodb.GetItemOutput:
+		out.SerializeMembers(e)
+	case *dynamodb.QueryOutput:
+		out.SerializeMembers(e)
+		e.zeros(out.Count, out.ScannedCount)
+	case *dynamodb.ScanOutput:
+		out.SerializeMembers(e)
+		e.zeros(out.Count, out.ScannedCount)
 	}
-	rest.SerializeMembers(e)
+}
+
+func (e *encoder) zeros(count, scanned int32) {
 	if count == 0 {
 		e.name("Count")
 		e.buf = append(e.buf, '0')
@@ -173,5 +189,4 @@ func (e *encoder) found(rest interface {
 		e.name("ScannedCount")
 		e.buf = append(e.buf, '0')
 	}
-	e.shut('}')
 }
