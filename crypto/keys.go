@@ -71,7 +71,8 @@ func New(client Client, table string, wrapper KeyWrapper, options *Options) (*Ke
 	}
 	check(client == nil, "a client of the key table is missing")
 	check(table == "", "the name of the key table is missing")
-	check(wrapper == nil, "a KeyWrapper is missing: a LocalKey, or one of awskms")
+	local, isLocal := wrapper.(*LocalKey)
+	check(wrapper == nil || isLocal && local.empty(), "a KeyWrapper is missing: a LocalKey, or one of awskms")
 	check(o.SubjectTTL < 0 || o.MasterTTL < 0, "a time to live is negative")
 	check(o.Subjects < 0 || o.Namespaces < 0, "the size of a cache is negative")
 	check(o.MaxUses < 0 || o.MaxUses > maxUses, fmt.Sprintf("MaxUses must lie between 1 and %d", int64(maxUses)))

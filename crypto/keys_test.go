@@ -26,6 +26,15 @@ func TestNewReportsEveryFault(t *testing.T) {
 	for _, text := range []string{"a client", "the name of the key table", "a KeyWrapper", "a time to live", "the size of a cache", "MaxUses", "a purpose"} {
 		require.ErrorContains(t, err, text)
 	}
+	for _, none := range []*crypto.LocalKey{nil, {}} { // of somebody who passes over an error
+		_, err = crypto.New(embedded.New(nil), "keys", none, nil)
+		require.ErrorContains(t, err, "a KeyWrapper is missing")
+		_, err = none.Wrap(t.Context(), nil, nil)
+		require.ErrorIs(t, err, crypto.ErrInvalid)
+		_, err = none.Unwrap(t.Context(), nil, nil)
+		require.ErrorIs(t, err, crypto.ErrInvalid)
+		require.Equal(t, "crypto.LocalKey(0)", fmt.Sprint(none))
+	}
 	keys := newKit(t).process(t, nil)
 	for _, name := range []string{"", "a#b", "ä", "a b", string(make([]byte, 65))} {
 		_, err := keys.Namespace(name)

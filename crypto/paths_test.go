@@ -119,7 +119,11 @@ func paths() map[string]func(ctx context.Context, s *crypto.Sealer, f insideout.
 			return err
 		},
 		"Keys.Namespace": func(context.Context, sealer, insideout.SealedField) error {
-			keys, err := crypto.New(embedded.New(nil), "keys", &crypto.LocalKey{}, nil)
+			key, err := crypto.NewLocalKey([]byte(secretMaster))
+			if err != nil {
+				return err
+			}
+			keys, err := crypto.New(embedded.New(nil), "keys", key, nil)
 			if err == nil {
 				_, err = keys.Namespace("a b")
 			}
