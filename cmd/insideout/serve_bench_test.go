@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/insideout-go/insideout/table/embedded"
 	"github.com/insideout-go/insideout/table/tabletest"
 )
 
@@ -56,21 +57,24 @@ func firstAnswer(tb testing.TB, url string) {
 	require.Equal(tb, http.StatusOK, res.StatusCode)
 }
 
-// BenchmarkServe measures the program beside package tabletest's benchmarks of
-// the engine and of DynamoDB Local.
-func BenchmarkServe(b *testing.B) {
-	tabletest.Benchmark(b, func(b *testing.B) tabletest.Endpoint {
-		url, _ := program(b)
-		return tabletest.Clients(url)
-	})
-}
-
-// BenchmarkServeInAFolder is the same with every write on the disk.
-func BenchmarkServeInAFolder(b *testing.B) {
-	tabletest.Benchmark(b, func(b *testing.B) tabletest.Endpoint {
-		url, _ := program(b, "-dir", b.TempDir())
-		return tabletest.Clients(url)
-	})
+// BenchmarkBeside measures the engine in process, the program, and the program with its data in a folder, beside DynamoDB Local:
+//
+//	INSIDEOUT_DYNAMODB_ENDPOINT=http://127.0.0.1:8001 go test -run '^$' -bench Beside -benchtime 5s ./cmd/insideout
+func BenchmarkBeside(b *testing.B) {
+	url := os.Getenv("INSIDEOUT_DYNAMODB_ENDPOINT")
+	if url == "" {
+		b.Skip("INSIDEOUT_DYNAMODB_ENDPOINT is not set: it is the URL of a DynamoDB endpoint, such as DynamoDB Local's")
+	}
+	db := embedded.New(nil)
+	b.Cleanup(func() { require.NoError(b, db.Close()) })
+	memory, _ := program(b)
+	folder, _ := program(b, "-dir", b.TempDir())
+	tabletest.Benchmark(b,
+		tabletest.Contender{Name: "local", Endpoint: tabletest.Clients(url)},
+		tabletest.Contender{Name: "http", Endpoint: tabletest.Clients(memory)},
+		tabletest.Contender{Name: "process", Endpoint: tabletest.Endpoint{DynamoDB: db, Streams: db}},
+		tabletest.Contender{Name: "folder", Endpoint: tabletest.Clients(folder)},
+	)
 }
 
 // BenchmarkStart measures the time from the start of the process to its first

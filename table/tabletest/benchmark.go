@@ -3,6 +3,7 @@ package tabletest
 import (
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -130,44 +131,108 @@ func fill(c *check, table string) {
 	}
 }
 
-// Benchmark measures the operations that matter with items of 1 KB and one
-// client, as sub-benchmarks of b. Beside the mean it reports p50-µs and p99-µs,
-// the median and the 99th percentile in microseconds. open is called once.
-func Benchmark(b *testing.B, open func(b *testing.B) Endpoint) {
+// Contender is an endpoint that is measured beside others.
+type Contender struct {
+	// Name stands before the contender's figures.
+	Name     string
+	Endpoint Endpoint
+}
+
+// turn is how many calls a contender has before it is the next one's turn: enough to be warm again, and so few that what
+// else the machine does meets all of them.
+const turn = 20
+
+// Benchmark measures the operations that matter, with items of 1 KB and one client, as sub-benchmarks of b. The contenders
+// take turns in each. It reports of each NAME-µs, NAME-p50-µs and NAME-p99-µs, the mean, the median and the 99th percentile of
+// a call in microseconds; NAME-allocs, the allocations of a call in this process; and of all but the first
+// NAME-x, its throughput as a multiple of the first one's.
+func Benchmark(b *testing.B, contenders ...Contender) {
 	b.Helper()
-	endpoint := open(b)
-	if endpoint.Patience == 0 {
-		endpoint.Patience = time.Minute
-	}
 	for _, w := range works() {
-		b.Run(w.name, func(b *testing.B) { measure(b, endpoint, w) })
+		b.Run(w.name, func(b *testing.B) { measure(b, contenders, w) })
 	}
 }
 
-func measure(b *testing.B, endpoint Endpoint, w work) {
+func measure(b *testing.B, contenders []Contender, w work) {
 	b.Helper()
-	c := &check{Endpoint: endpoint, ctx: b.Context(), tb: b}
-	defer func() {
-		c.deleteTables()
-		if c.failures != nil {
-			b.Error(strings.Join(c.failures, "\n"))
-		}
-	}()
-	table := c.create("pk:S sk:N")
-	if w.prepare != nil {
-		w.prepare(c, table)
+	runners := make([]*runner, len(contenders))
+	for i, contender := range contenders {
+		runners[i] = newRunner(b, contender, w)
+		defer runners[i].end(b)
 	}
-	var times []time.Duration
-	b.ReportAllocs()
-	for i := 0; b.Loop(); i++ {
-		call := w.call(c, table, i)
+	for round := 0; b.Loop(); round++ {
+		for i := range runners {
+			runners[(round+i)%len(runners)].turn()
+		}
+	}
+	b.ReportMetric(0, "ns/op") // of a round: it says nothing
+	for i, r := range runners {
+		r.report(b, contenders[i].Name)
+		if i > 0 {
+			b.ReportMetric(runners[0].mean()/r.mean(), contenders[i].Name+"-x")
+		}
+	}
+}
+
+// runner is a contender at work on a table of its own.
+type runner struct {
+	*check
+	work   work
+	table  string
+	times  []time.Duration
+	total  time.Duration
+	allocs uint64
+}
+
+func newRunner(b *testing.B, contender Contender, w work) *runner {
+	b.Helper()
+	endpoint := contender.Endpoint
+	if endpoint.Patience == 0 {
+		endpoint.Patience = time.Minute
+	}
+	r := &runner{check: &check{Endpoint: endpoint, ctx: b.Context(), tb: b}, work: w}
+	r.table = r.create("pk:S sk:N")
+	if w.prepare != nil {
+		w.prepare(r.check, r.table)
+	}
+	return r
+}
+
+func (r *runner) turn() {
+	var before, after runtime.MemStats
+	calls := make([]func() error, turn)
+	for i := range calls {
+		calls[i] = r.work.call(r.check, r.table, len(r.times)+i)
+	}
+	runtime.ReadMemStats(&before)
+	for _, call := range calls {
 		start := time.Now()
 		err := call()
-		times = append(times, time.Since(start))
-		c.ok(err)
+		took := time.Since(start)
+		r.times, r.total = append(r.times, took), r.total+took
+		r.ok(err)
 	}
-	slices.Sort(times)
-	micros := func(percent int) float64 { return float64(times[len(times)*percent/100].Nanoseconds()) / 1000 }
-	b.ReportMetric(micros(50), "p50-µs")
-	b.ReportMetric(micros(99), "p99-µs")
+	runtime.ReadMemStats(&after)
+	r.allocs += after.Mallocs - before.Mallocs
+}
+
+func (r *runner) mean() float64 { return micros(r.total) / float64(len(r.times)) }
+
+func micros(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1000 }
+
+func (r *runner) report(b *testing.B, name string) {
+	b.Helper()
+	slices.Sort(r.times)
+	b.ReportMetric(r.mean(), name+"-µs")
+	b.ReportMetric(micros(r.times[len(r.times)*50/100]), name+"-p50-µs")
+	b.ReportMetric(micros(r.times[len(r.times)*99/100]), name+"-p99-µs")
+	b.ReportMetric(float64(r.allocs)/float64(len(r.times)), name+"-allocs")
+}
+
+func (r *runner) end(b *testing.B) {
+	b.Helper()
+	r.deleteTables()
+	if r.failures != nil {
+		b.Error(strings.Join(r.failures, "\n"))
+	}
 }

@@ -127,20 +127,21 @@ func accepting() *fake {
 	}}
 }
 
-// Every form of a request gets the answer that net/http's server gives it.
-func TestServeSpeaksHTTP(t *testing.T) {
-	t.Parallel()
+// spoken is a request and what it is answered.
+type spoken struct {
+	rule   string
+	method string
+	sends  []string
+	status int
+	body   string
+	keeps  bool
+}
+
+func requests() []spoken {
 	big := strings.Repeat(" ", 10_000) + put
 	bigLength := fmt.Sprintf("Content-Length: %d\r\n", len(big))
 	const chunked = "Transfer-Encoding: chunked\r\n"
-	tests := []struct {
-		rule   string
-		method string
-		sends  []string
-		status int
-		body   string
-		keeps  bool
-	}{
+	return []spoken{
 		{"in one piece", "POST", []string{plain + length + "\r\n" + put}, 200, `{}`, true},
 		{"the body in a second piece", "POST", []string{plain + length + "\r\n", put}, 200, `{}`, true},
 		{"the head in pieces", "POST", []string{plain[:5], plain[5:60], plain[60:] + length, "\r\n" + put[:3], put[3:]}, 200, `{}`, true},
@@ -167,7 +168,12 @@ func TestServeSpeaksHTTP(t *testing.T) {
 		{"HTTP/2", "POST", []string{"PRI * HTTP/2.0\r\n\r\n"}, 505, "505 HTTP Version Not Supported", false},
 		{"an expectation", "POST", []string{plain + length + "Expect: miracles\r\n\r\n"}, 417, "417 Expectation Failed", false},
 	}
-	for _, tt := range tests {
+}
+
+// Every form of a request gets the answer that net/http's server gives it.
+func TestServeSpeaksHTTP(t *testing.T) {
+	t.Parallel()
+	for _, tt := range requests() {
 		t.Run(tt.rule, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
