@@ -10,6 +10,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -29,11 +30,21 @@ const (
 	secretMaster  = "marker-master-key-of-32-bytes-ok"
 )
 
-// paths are all exported ways into the package that can fail, each with secrets.
-func paths() map[string]func(ctx context.Context, s *crypto.Sealer, f insideout.SealedField) error {
+// path is a way into the package that can fail.
+type path func(ctx context.Context, s *crypto.Sealer, f insideout.SealedField) error
+
+// paths are all exported ones, each with secrets.
+func paths() map[string]path {
+	all := pathsOfValues()
+	maps.Copy(all, pathsOfSubjects())
+	maps.Copy(all, pathsOfEpochs())
+	maps.Copy(all, pathsOfMasters())
+	return all
+}
+
+func pathsOfValues() map[string]path {
 	type sealer = *crypto.Sealer
-	ix := crypto.Index{Name: "x"}
-	return map[string]func(ctx context.Context, s *crypto.Sealer, f insideout.SealedField) error{
+	return map[string]path{
 		"Sealer.Seal": func(ctx context.Context, s sealer, f insideout.SealedField) error {
 			f.Plaintext = []byte(marker)
 			bad := f
@@ -46,10 +57,16 @@ func paths() map[string]func(ctx context.Context, s *crypto.Sealer, f insideout.
 			return errors.Join(s.Open(ctx, []insideout.SealedField{f, moved, cut}), s.For(marker).Open(ctx, []insideout.SealedField{moved}))
 		},
 		"Sealer.BlindIndex": func(ctx context.Context, s sealer, _ insideout.SealedField) error {
-			_, err := s.BlindIndex(ctx, ix, marker)
+			_, err := s.BlindIndex(ctx, crypto.Index{Name: "x"}, marker)
 			_, bad := s.BlindIndex(ctx, crypto.Index{}, marker)
 			return errors.Join(err, bad)
 		},
+	}
+}
+
+func pathsOfSubjects() map[string]path {
+	type sealer = *crypto.Sealer
+	return map[string]path{
 		"Sealer.SubjectRef": func(ctx context.Context, s sealer, _ insideout.SealedField) error {
 			_, err := s.SubjectRef(ctx, secretSubject)
 			return err
@@ -71,6 +88,12 @@ func paths() map[string]func(ctx context.Context, s *crypto.Sealer, f insideout.
 		"Sealer.RotateSubject": func(ctx context.Context, s sealer, _ insideout.SealedField) error {
 			return s.RotateSubject(ctx, secretSubject)
 		},
+	}
+}
+
+func pathsOfEpochs() map[string]path {
+	type sealer = *crypto.Sealer
+	return map[string]path{
 		"Sealer.RotateEpoch": func(ctx context.Context, s sealer, _ insideout.SealedField) error {
 			_, err := s.RotateEpoch(ctx)
 			return err
@@ -104,6 +127,12 @@ func paths() map[string]func(ctx context.Context, s *crypto.Sealer, f insideout.
 			_, err := s.ShredRef(ctx, "short")
 			return err
 		},
+	}
+}
+
+func pathsOfMasters() map[string]path {
+	type sealer = *crypto.Sealer
+	return map[string]path{
 		"LocalKey.Wrap": func(ctx context.Context, _ sealer, _ insideout.SealedField) error {
 			key, err := crypto.NewLocalKey([]byte(secretMaster))
 			if err == nil {

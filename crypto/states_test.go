@@ -9,18 +9,24 @@ import (
 	"github.com/insideout-go/insideout/crypto"
 )
 
-// Every operation in every state, and where it leads: nothing else is possible.
-func TestEveryTransition(t *testing.T) {
-	t.Parallel()
-	const none = crypto.State("none")
-	type want struct {
-		err error
-		to  crypto.State
-	}
-	stays := func(err error, in crypto.State) want { return want{err, in} }
-	to := func(in crypto.State) want { return want{nil, in} }
-	operations := []string{"activate", "restrict", "disable", "shred", "readmit", "rotate", "seal", "open"}
-	table := map[crypto.State][]want{
+// none is the state of a subject that has no keys.
+const none = crypto.State("none")
+
+func operations() []string {
+	return []string{"activate", "restrict", "disable", "shred", "readmit", "rotate", "seal", "open"}
+}
+
+// outcome is what an operation fails with, and the state that it leaves.
+type outcome struct {
+	err error
+	to  crypto.State
+}
+
+// transitions are the outcomes of the operations in each state.
+func transitions() map[crypto.State][]outcome {
+	stays := func(err error, in crypto.State) outcome { return outcome{err, in} }
+	to := func(in crypto.State) outcome { return outcome{nil, in} }
+	return map[crypto.State][]outcome{
 		none: {
 			stays(crypto.ErrUnknownKey, none), stays(crypto.ErrUnknownKey, none), stays(crypto.ErrUnknownKey, none), to(crypto.Shredded),
 			stays(crypto.ErrState, none), to(crypto.Active), to(crypto.Active), stays(crypto.ErrAuthentication, none),
@@ -42,8 +48,13 @@ func TestEveryTransition(t *testing.T) {
 			to(crypto.Active), stays(insideout.ErrShredded, crypto.Shredded), stays(insideout.ErrShredded, crypto.Shredded), stays(insideout.ErrShredded, crypto.Shredded),
 		},
 	}
-	for from, row := range table {
-		for i, op := range operations {
+}
+
+// Every operation in every state, and where it leads: nothing else is possible.
+func TestEveryTransition(t *testing.T) {
+	t.Parallel()
+	for from, row := range transitions() {
+		for i, op := range operations() {
 			t.Run(string(from)+" "+op, func(t *testing.T) {
 				t.Parallel()
 				k := newKit(t)
