@@ -24,13 +24,14 @@ type CompareOptions struct {
 	// Requests is how many a round sends to its table. Default: 150.
 	Requests int
 	// Known explains a difference that is known, or returns "". It gets the
-	// request and both answers as texts. Default: none is known.
+	// request and both answers as texts; those of errors have each message after " ¦ ".
+	// Default: none is known.
 	Known func(request, one, other string) string
 }
 
 // Compare sends the same random requests to two endpoints, round for round on
 // a table of a random schema, and reports a request whose answers differ:
-// values, errors by their codes, pages, and in the end the whole table, its indexes and its
+// values, errors with their texts, pages, and in the end the whole table, its indexes and its
 // stream. It shortens what it reports to the requests that it takes.
 func Compare(t testing.TB, one, other Endpoint, opts *CompareOptions) {
 	t.Helper()
@@ -93,7 +94,7 @@ func (d *differ) run(schema *dynamodb.CreateTableInput, script []request) (at in
 		}
 		gotA, gotB := r.send(d.one, a, nameA), r.send(d.other, b, nameB)
 		gotA, gotB = strings.ReplaceAll(gotA, nameA, "TABLE"), strings.ReplaceAll(gotB, nameB, "TABLE")
-		if compared(gotA) == compared(gotB) {
+		if gotA == gotB {
 			continue
 		}
 		if d.known != nil {
@@ -163,14 +164,14 @@ func (d *differ) explain(schema *dynamodb.CreateTableInput, script []request) st
 	return strings.Join(append(lines, "differs: "+difference), "\n")
 }
 
-// failure prints an error by what is compared of it: the code, the item of a
-// failed condition, and the reasons of a cancellation.
+// failure prints an error: the code, the item of a failed condition, the
+// reasons of a cancellation, and then the texts.
 func failure(err error) string {
 	api, ok := errors.AsType[smithy.APIError](err)
 	if !ok {
 		return "broken: " + err.Error()
 	}
-	text := "error " + api.ErrorCode()
+	text, message := "error "+api.ErrorCode(), messageMark+api.ErrorMessage()
 	if c, ok := errors.AsType[*types.ConditionalCheckFailedException](err); ok && c.Item != nil {
 		text += " " + show(c.Item)
 	}
@@ -180,18 +181,16 @@ func failure(err error) string {
 			if r.Item != nil {
 				text += show(r.Item)
 			}
+			if r.Message != nil {
+				message += messageMark + *r.Message
+			}
 		}
 	}
-	return text + messageMark + api.ErrorMessage()
+	return text + message
 }
 
-// messageMark parts what is compared from the message, which is not.
+// messageMark comes before each message of an error.
 const messageMark = " ¦ "
-
-func compared(answer string) string {
-	before, _, _ := strings.Cut(answer, messageMark)
-	return before
-}
 
 func describeSchema(in *dynamodb.CreateTableInput) string {
 	kinds := map[string]string{}

@@ -2,6 +2,7 @@ package tabletest_test
 
 import (
 	"regexp"
+	"strings"
 )
 
 // localDifference is one in which DynamoDB Local 1.25.1 is wrong: by AWS's
@@ -92,6 +93,78 @@ var localDifferences = []localDifference{
 	},
 }
 
+// localText is a difference between the texts of two errors of one code.
+type localText struct {
+	why           string
+	engine, local string
+}
+
+const (
+	keyTexts = `(The number of conditions on the keys is invalid|Type mismatch for (key|Index Key)|One of the required keys was not given a value|` +
+		`Invalid attribute value type|Provided list of item keys contains duplicates|The AttributeValue for a key attribute cannot contain an empty .*)$`
+	updateTexts = `(The document path provided in the update expression is invalid for update|An operand in the update expression has an incorrect data type|` +
+		`The provided expression refers to an attribute that does not exist in the item)$`
+	readTexts = `does not project|must be scalars; list random access|can only contain non-primary key attributes`
+)
+
+// In the first of these the engine's texts are those of the service, by its documentation or its recorded answers. In the rest a
+// request has several faults, and no documentation says which is named.
+var localTexts = []localText{
+	{
+		why:    "has words of its own for faults in keys",
+		engine: `(The provided key element does not match the schema|Missing the key \S+ in the item|Type mismatch for (key|Index Key) \S+ .*)$`, local: keyTexts,
+	},
+	{
+		why:    "looks at the keys before it reads the expressions",
+		engine: `Invalid (Condition|Update|Projection|Filter|KeyCondition)Expression: |unused in expressions|must be scalars; list random access`, local: keyTexts,
+	},
+	{
+		why:    "names a path beside those that overlap",
+		engine: `Two document paths overlap`, local: `Two document paths overlap`,
+	},
+	{
+		why:    "prints Java's name of a buffer for a binary value",
+		engine: `AttributeValue: {B:`, local: `java\.nio\.HeapByteBuffer`,
+	},
+	{
+		why:    "names the types in another order",
+		engine: `valid types: {[A-Z,]+}$`, local: `valid types: {[A-Z,]+}$`,
+	},
+	{
+		why:    "names the placeholders in another order",
+		engine: `unused in expressions: keys: {.*,`, local: `unused in expressions: keys: {.*,`,
+	},
+	{
+		why:    "finds other faults before one item twice in a transaction",
+		engine: `cannot include multiple operations on one item`, local: updateTexts + "|" + keyTexts + "|" + readTexts,
+	},
+	{
+		why:    "names another of two keys in an update",
+		engine: `Cannot update attribute \S+\. This attribute is part of the key`, local: `Cannot update attribute \S+\. This attribute is part of the key`,
+	},
+	{
+		why:    "finds an empty key of an index before one of another type",
+		engine: `Type mismatch for Index Key`, local: `cannot contain an empty \S+ value\.$`,
+	},
+	{why: "names another of several faults of an update", engine: updateTexts + `|Type mismatch for Index Key`, local: updateTexts},
+	{why: "names another of several faults of a read", engine: readTexts, local: readTexts},
+}
+
+// otherText explains a difference between two texts, or returns "".
+func otherText(engine, local string) string {
+	codeE, textE, _ := strings.Cut(engine, " ¦ ")
+	codeL, textL, _ := strings.Cut(local, " ¦ ")
+	if codeE != codeL {
+		return ""
+	}
+	for _, d := range localTexts {
+		if regexp.MustCompile(d.engine).MatchString(textE) && regexp.MustCompile(d.local).MatchString(textL) {
+			return "DynamoDB Local " + d.why
+		}
+	}
+	return ""
+}
+
 // knownOfDynamoDBLocal explains a difference, or returns "".
 func knownOfDynamoDBLocal(request, engine, local string) string {
 	is := func(pattern, text string) bool { return regexp.MustCompile(pattern).MatchString(text) }
@@ -107,5 +180,5 @@ func knownOfDynamoDBLocal(request, engine, local string) string {
 			return "DynamoDB Local " + d.why
 		}
 	}
-	return ""
+	return otherText(engine, local)
 }

@@ -64,6 +64,7 @@ func indexRules() []rule {
 		{"indexes/global/scan_sees_its_items_only", globalScan},
 		{"indexes/global/refuses_a_key_of_another_type_on_every_write", globalType},
 		{"indexes/global/refuses_an_empty_key", globalEmpty},
+		{"indexes/global/refuses_to_return_what_is_not_projected", globalUnprojected},
 		{"indexes/global/refuses_a_start_key_of_the_table_alone", globalStartKey},
 		{"indexes/local/orders_a_partition_by_another_attribute", localOrder},
 		{"indexes/local/reads_consistently", localConsistent},
@@ -215,10 +216,20 @@ func globalType(c *check) {
 
 func globalEmpty(c *check) {
 	table := c.indexed()
+	const key = "secondary index key is not supported. The AttributeValue for a key attribute cannot contain an empty string value. " +
+		"IndexName: byG, IndexKey: g"
 	_, err := c.tryPut(table, item{"pk": "a", "g": "", "h": 1})
-	c.invalid(err)
+	c.invalid(err, key)
 	_, err = c.update(table, item{"pk": "a"}, change{expr: "SET g = :g", values: item{":g": ""}})
-	c.invalid(err)
+	c.invalid(err, "The update expression attempted to update a secondary index key to a value that is not supported. "+
+		"The AttributeValue for a key attribute cannot contain an empty string value.")
+	_, err = c.tryQuery(table, find{index: "byG", key: "g = :g", values: item{":g": ""}})
+	c.invalid(err, key)
+}
+
+func globalUnprojected(c *check) {
+	_, err := c.tryQuery(c.indexed("KEYS"), find{index: "byG", key: "g = :g", values: item{":g": "x"}, project: "z, pk, a.b"})
+	c.invalid(err, "Global secondary index byG does not project [a, z]")
 }
 
 func globalStartKey(c *check) {

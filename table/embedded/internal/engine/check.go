@@ -36,6 +36,12 @@ func emptyKeyError(k keyAttr) error {
 		"cannot contain an empty %s value. Key: %s", kindWord(k.Kind), k.Name)
 }
 
+func emptyIndexKeyError(x *index, k keyAttr) error {
+	return validation("One or more parameter values are not valid. A value specified for a secondary index key "+
+		"is not supported. The AttributeValue for a key attribute cannot contain an empty %s value. "+
+		"IndexName: %s, IndexKey: %s", kindWord(k.Kind), x.Name, k.Name)
+}
+
 func kindWord(k attr.Kind) string {
 	if k == attr.Binary {
 		return "binary"
@@ -99,8 +105,13 @@ func (t *table) checkIndexKeys(item, old attr.Item) error {
 	for _, x := range t.indexes {
 		for _, k := range x.keys.all() {
 			v, ok := item[k.Name]
-			if !ok || old != nil && attr.Equal(v, old[k.Name]) {
+			switch {
+			case !ok || old != nil && attr.Equal(v, old[k.Name]):
 				continue
+			case old != nil && v.Kind() == k.Kind && emptyKey(v):
+				return validation("One or more parameter values are not valid. The update expression attempted to update "+
+					"a secondary index key to a value that is not supported. The AttributeValue for a key attribute "+
+					"cannot contain an empty %s value.", kindWord(k.Kind))
 			}
 			if err := checkIndexKey(x, k, v); err != nil {
 				return err
@@ -116,9 +127,7 @@ func checkIndexKey(x *index, k keyAttr, v attr.Value) error {
 			k.Name, k.Kind, v.Kind(), x.Name)
 	}
 	if emptyKey(v) {
-		return validation("One or more parameter values are not valid. A value specified for a secondary index key "+
-			"is not supported. The AttributeValue for a key attribute cannot contain an empty %s value. "+
-			"IndexName: %s, IndexKey: %s", kindWord(k.Kind), x.Name, k.Name)
+		return emptyIndexKeyError(x, k)
 	}
 	limit := maxRangeKeySize
 	for _, h := range x.keys.Hash {

@@ -282,7 +282,7 @@ func (q *reading) bound(c *expr.KeyCondition) error {
 		if term.Op != expr.KeyEqual {
 			return validation("Query key condition not supported")
 		}
-		if err := checkTerm(k, term); err != nil {
+		if err := q.checkTerm(k, term); err != nil {
 			return err
 		}
 		equal[k.Name] = term.Values[0]
@@ -318,7 +318,7 @@ func (q *reading) boundRange(keys []keyAttr, terms map[string]expr.KeyTerm, pref
 			missed = k.Name
 			break
 		}
-		if err := checkTerm(k, term); err != nil {
+		if err := q.checkTerm(k, term); err != nil {
 			return err
 		}
 		delete(terms, k.Name)
@@ -373,10 +373,13 @@ func (q *reading) boundTerm(prefix []byte, term expr.KeyTerm) error {
 	return nil
 }
 
-func checkTerm(k keyAttr, term expr.KeyTerm) error {
+func (q *reading) checkTerm(k keyAttr, term expr.KeyTerm) error {
 	for _, v := range term.Values {
 		if v.Kind() != k.Kind {
 			return invalidParameter("Condition parameter type does not match schema type")
+		}
+		if emptyKey(v) && q.x != nil {
+			return emptyIndexKeyError(q.x, k)
 		}
 		if emptyKey(v) {
 			return emptyKeyError(k)

@@ -2,6 +2,8 @@ package engine
 
 import (
 	"context"
+	"slices"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
@@ -261,15 +263,18 @@ func (q *reading) choose(sel types.Select, names []string) error {
 	if q.x == nil || q.x.project == nil {
 		return nil
 	}
-	for _, name := range names {
-		if _, ok := q.x.project[name]; ok {
-			continue
-		}
-		if !q.x.Local {
-			return invalidParameter("Global secondary index %s does not project %s", q.x.Name, name)
-		}
-		q.fetch = true
+	missing := slices.DeleteFunc(slices.Sorted(slices.Values(names)), func(name string) bool {
+		_, ok := q.x.project[name]
+		return ok
+	})
+	if len(missing) == 0 {
+		return nil
 	}
+	if !q.x.Local {
+		return invalidParameter("Global secondary index %s does not project [%s]",
+			q.x.Name, strings.Join(slices.Compact(missing), ", "))
+	}
+	q.fetch = true
 	return nil
 }
 
