@@ -97,7 +97,11 @@ func rules() []views.Part {
 // newTable makes a table on an engine of its own. wrap, if not nil, stands between the two.
 func newTable(t testing.TB, wrap func(*embedded.DB) table.Client) *table.DB {
 	t.Helper()
-	engine := embedded.New(nil)
+	return newTableOn(t, embedded.New(nil), wrap)
+}
+
+func newTableOn(t testing.TB, engine *embedded.DB, wrap func(*embedded.DB) table.Client) *table.DB {
+	t.Helper()
 	t.Cleanup(func() { require.NoError(t, engine.Close()) })
 	in, err := table.Schema(customers, purchases).CreateTableInput("customers")
 	require.NoError(t, err)
