@@ -27,13 +27,13 @@ type weighing struct {
 
 func (w *weighing) UpdateItem(context.Context, *dynamodb.UpdateItemInput, ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error) {
 	if w.at.Add(-1) == 0 {
-		w.weight = live()
+		w.weight = inUse()
 	}
 	return &dynamodb.UpdateItemOutput{}, nil
 }
 
-// live is how much of the heap is in use.
-func live() int64 {
+// inUse is how much of the heap is in use.
+func inUse() int64 {
 	var m runtime.MemStats
 	runtime.GC() // twice, for what pools keep over one
 	runtime.GC()
@@ -69,18 +69,18 @@ func TestMemoryIsBoundedByTheBatch(t *testing.T) {
 	handle(large(0)) // makes what is made once
 
 	batch := large(1)
-	before := live()
+	before := inUse()
 	client.at.Store(size / 2) // the last one
 	handle(batch)
 	require.Zero(t, client.at.Load())
 	t.Logf("a batch of %d bytes needs %d more", size*each, client.weight-before)
 	require.Less(t, client.weight-before, int64(2*size*each))
 
-	before = live()
+	before = inUse()
 	for n := range 10 {
 		handle(large(2 + n))
 	}
-	require.Less(t, live()-before, int64(size*each/2), "kept of ten batches")
+	require.Less(t, inUse()-before, int64(size*each/2), "kept of ten batches")
 	runtime.KeepAlive(batch)
 	runtime.KeepAlive(l) // with what it keeps
 }
