@@ -11,8 +11,9 @@ import (
 
 // forgetStart gives back the pages of the program's own file that are in memory because it has started: the kernel maps
 // sixteen for each one that is needed, and most belong to the initialization of packages that serve does not use. What
-// is needed again comes from the page cache. Only mappings that can be read alone and that nobody has written to are
-// touched; where the kernel gives no account of them, nothing happens.
+// is needed again comes from the page cache. Only mappings that can be read alone and that have no pages of their own are
+// touched (a page that is dirty is one of a file that was just built); where the kernel gives no account of them, nothing
+// happens.
 func forgetStart() {
 	program, err := os.Executable()
 	if err != nil {
@@ -34,7 +35,7 @@ func forgetStart() {
 			}
 			continue
 		}
-		if to != 0 && strings.HasPrefix(line, "Private_Dirty:") && strings.HasSuffix(line, " 0 kB") {
+		if to != 0 && strings.HasPrefix(line, "Anonymous:") && strings.HasSuffix(line, " 0 kB") {
 			_, _, _ = syscall.Syscall(syscall.SYS_MADVISE, from, to-from, syscall.MADV_RANDOM)
 			_, _, _ = syscall.Syscall(syscall.SYS_MADVISE, from, to-from, syscall.MADV_DONTNEED)
 		}

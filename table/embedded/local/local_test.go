@@ -226,3 +226,31 @@ func TestManyCallersShareTheTransport(t *testing.T) {
 	wg.Wait()
 	require.LessOrEqual(t, count.Load(), int64(16))
 }
+
+// A request leaves in one piece, though its body is of a type that net/http knows nothing about: a server that is woken
+// by the head alone has to read twice.
+func TestHeadAndBodyLeaveTogether(t *testing.T) {
+	t.Parallel()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer listener.Close()
+	first := make(chan string, 1)
+	go func() {
+		conn, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		data := make([]byte, 4096)
+		n, _ := conn.Read(data)
+		first <- string(data[:n])
+		_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+	}()
+	r, err := http.NewRequest(http.MethodPost, "http://"+listener.Addr().String(), struct{ io.Reader }{strings.NewReader("the body")})
+	require.NoError(t, err)
+	r.ContentLength = int64(len("the body"))
+	res, err := local.Transport().RoundTrip(r)
+	require.NoError(t, err)
+	require.NoError(t, res.Body.Close())
+	require.Regexp(t, `(?s)^POST / HTTP/1\.1\r\n.*\r\n\r\nthe body$`, <-first)
+}
