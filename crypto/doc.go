@@ -40,7 +40,8 @@
 // A plain field with the tag seal is sealed where it is stored and published, and is an ordinary value in the program: fmt prints it. Print models through
 // [Views], or make such fields an insideout.Sealed, which shows its value to nobody but its Reveal.
 //
-// An older ciphertext of the same field can be put back in its place, by whoever can write the row. The length of a value
+// An older ciphertext of the same field can be put back in its place, by whoever can write the row. A value that a view or an event carries opens under the
+// origin that stands beside it: whoever can write the view or the event can put another carried value there, together with its origin, which then tells so. The length of a value
 // shows. Blind indexes are keyed by the namespace, not by the subject: shredding leaves them, and an erasure must delete them.
 // Go cannot promise that a key leaves the memory: caches drop keys, and the garbage collector does the rest.
 package crypto
