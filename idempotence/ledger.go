@@ -165,12 +165,12 @@ func (l *Ledger[T]) Do(ctx context.Context, key string, fn func(context.Context)
 	if stored, ok := l.cache.get(c.row.pk, time.Now()); ok {
 		return c.replay("claim", stored)
 	}
-	for pause := firstPause; ; pause = min(2*pause, longestPause) {
+	for pause := newPause(); ; {
 		result, again, err := c.attempt(ctx, fn)
 		if !again || !l.opts.Wait {
 			return result, err
 		}
-		if ctxErr := sleep(ctx, jitter(pause)); ctxErr != nil {
+		if ctxErr := pause.Wait(ctx); ctxErr != nil {
 			return none, errors.Join(err, ctxErr)
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
@@ -12,6 +11,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/smithy-go"
+
+	"github.com/insideout-go/insideout/internal/backoff"
 )
 
 const (
@@ -155,16 +156,15 @@ func (c *call[T]) put(ctx context.Context, w write) (*entry, error) {
 func persist(ctx context.Context, write func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
 	defer cancel()
-	pause := firstPause
+	pause := newPause()
 	for try := 1; ; try++ {
 		err := write(ctx)
 		if err == nil || try == settleTries || !uncertain(err) && !isConflict(err) {
 			return err
 		}
-		if sleep(ctx, jitter(pause)) != nil {
+		if pause.Wait(ctx) != nil {
 			return err
 		}
-		pause *= 2
 	}
 }
 
@@ -187,16 +187,4 @@ func isConflict(err error) bool {
 	}, api.ErrorCode())
 }
 
-// jitter is a time between half of d and d.
-func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d/2+1) }
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-timer.C:
-		return nil
-	}
-}
+func newPause() backoff.Backoff { return backoff.Backoff{First: firstPause, Most: longestPause} }

@@ -87,7 +87,7 @@ func (v Version) split() (millis int64, eventID string, err error) {
 		if digit < '0' || digit > '9' {
 			return 0, "", fmt.Errorf("%w: %q does not start with 13 digits", ErrVersion, string(v))
 		}
+		millis = 10*millis + int64(digit-'0')
 	}
-	millis, err = strconv.ParseInt(string(v[:millisDigits]), 10, 64)
-	return millis, string(v[millisDigits+1:]), err
+	return millis, string(v[millisDigits+1:]), nil
 }

@@ -21,18 +21,18 @@ type direction struct {
 func directions() []direction {
 	return []direction{
 		{part: "", standard: true},
-		{part: "idempotence", root: true},
-		{part: "table", root: true, may: []string{"idempotence"}},
+		{part: "idempotence", root: true, may: []string{"internal/backoff"}},
+		{part: "table", root: true, may: []string{"idempotence", "internal/backoff"}},
 		{part: "table/embedded", may: []string{"table/embedded/..."}},
 		{part: "table/tabletest", root: true, may: []string{"table", "table/embedded/...", "idempotence"}},
 		{part: "crypto", root: true, may: []string{"crypto/..."}},
-		{part: "cdc", root: true, may: []string{"table", "crypto", "idempotence"}},
+		{part: "cdc", root: true, may: []string{"table", "crypto", "idempotence", "internal/backoff"}},
 		{part: "cdc/lake", root: true, standard: true},
 		{part: "cdc/lake/laketest", root: true, may: []string{"cdc/lake"}},
 		{part: "cdc/lake/s3", root: true, may: []string{"cdc/lake", "cdc/lake/laketest"}},
-		{part: "cdc/publish", root: true, may: []string{"cdc"}},
+		{part: "cdc/publish", root: true, may: []string{"cdc", "internal/backoff"}},
 		{part: "cdc/control", root: true, may: []string{"cdc", "table", "crypto", "idempotence"}},
-		{part: "views", root: true, may: []string{"table", "crypto", "idempotence"}},
+		{part: "views", root: true, may: []string{"table", "crypto", "idempotence", "internal/backoff"}},
 		{part: "views/emf", root: true, may: []string{"views", "table", "idempotence"}},
 		{part: "views/kinesis", root: true, may: []string{"views", "views/internal/poll", "table", "idempotence"}},
 		{part: "views/otel", root: true, may: []string{"views", "table", "idempotence"}},
@@ -41,6 +41,7 @@ func directions() []direction {
 		{part: "cmd", root: true, may: anything()},
 		{part: "examples", root: true, may: anything()},
 		{part: "internal", root: true},
+		{part: "internal/backoff", standard: true},
 		{part: "internal/interop", root: true},
 	}
 }
