@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math/rand/v2"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -13,6 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/insideout-go/insideout/internal/backoff"
 )
 
 // item is the whole row, for BatchWriteItem, which knows no updates.
@@ -64,15 +65,22 @@ const batchWorkers = 4
 // What DynamoDB leaves unprocessed is sent again with a growing, jittered pause until the context ends; then, or when a
 // request fails, the error is an *UnprocessedError with the operations that are left.
 func (db *DB) Batch(ctx context.Context, ops ...Op) error {
-	var queue []pendingOp
-	for _, o := range lastOf(ops) {
-		r, err := o.plainRow(ctx, db)
-		if err != nil {
+	ops = lastOf(ops)
+	rows := make([]*row, len(ops))
+	for i, o := range ops {
+		var err error
+		if rows[i], err = o.plainRow(ctx, db); err != nil {
 			return err
 		}
+	}
+	if err := db.seeAll(ctx, rows); err != nil {
+		return err
+	}
+	queue := make([]pendingOp, len(ops))
+	for i, r := range rows {
 		item := r.item()
 		r.release()
-		queue = append(queue, pendingOp{o, types.WriteRequest{PutRequest: &types.PutRequest{Item: item}}, sizeOf(item)})
+		queue[i] = pendingOp{ops[i], types.WriteRequest{PutRequest: &types.PutRequest{Item: item}}, sizeOf(item)}
 	}
 	chunks := chunksOf(queue)
 	var failed atomic.Bool
@@ -106,11 +114,11 @@ func (db *DB) writeChunk(ctx context.Context, queue []pendingOp) ([]pendingOp, e
 			return nil, nil
 		}
 		if len(left) < len(queue) {
-			pause = newPause()
+			pause.Reset()
 		}
 		queue = left
 		db.log.DebugContext(ctx, "table: unprocessed items are sent again", "items", len(left))
-		if err := pause.wait(ctx); err != nil {
+		if err := pause.Wait(ctx); err != nil {
 			return left, fmt.Errorf("%w: %w", errStillUnprocessed, err)
 		}
 	}
@@ -169,22 +177,9 @@ func (db *DB) batchWrite(ctx context.Context, batch []pendingOp) ([]pendingOp, e
 	return left, nil
 }
 
-// pause is a wait that doubles from 50 ms to 5 s, each time a random part of it.
-type pause struct{ next time.Duration }
-
-func newPause() *pause { return &pause{next: 50 * time.Millisecond} }
-
-func (p *pause) wait(ctx context.Context) error {
-	d := p.next/2 + rand.N(p.next/2)
-	p.next = min(2*p.next, 5*time.Second)
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
+// newPause is what every operation that is tried again waits by.
+func newPause() backoff.Backoff {
+	return backoff.Backoff{First: 50 * time.Millisecond, Most: 5 * time.Second}
 }
 
 // sizeOf is close to DynamoDB's size of an item, and never much less.

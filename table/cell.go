@@ -14,24 +14,38 @@ type scratch struct {
 	v     any           // a pointer to the struct
 	rv    reflect.Value // the struct
 	cells []cell        // one for each of the model's fields
+	id    *string       // of a node whose id is one string, or nil
 }
 
-// borrow is a scratch of which the struct is zero.
+// borrow is a scratch of which the struct holds what its last user left there.
 func (e *entity[T]) borrow() (*scratch, *T) {
 	s, _ := e.m.scratches.Get().(*scratch)
 	if s == nil {
 		v := new(T)
 		s = &scratch{v: v, rv: reflect.ValueOf(v).Elem()}
-		s.cells = bind(e.m.all, s.rv)
+		s.cells, s.id = bind(e.m.all, s.rv), e.m.bindID(s.rv)
 	}
 	return s, s.v.(*T)
 }
 
-// giveBack lets another call have the scratch. What was encoded or decoded shares no memory with it.
-func (e *entity[T]) giveBack(s *scratch) {
-	*s.v.(*T) = *new(T)
-	e.m.scratches.Put(s)
+func (m *model) bindID(rv reflect.Value) *string {
+	if m.owner != nil || len(m.id) != 1 || len(m.id[0].handle.index) > 1 {
+		return nil
+	}
+	p, _ := m.id[0].handle.value(rv).Addr().Interface().(*string)
+	return p
 }
+
+// keyOf is the key of the row that the value of a scratch is stored in.
+func (m *model) keyOf(s *scratch) (RowKey, error) {
+	if s.id == nil || *s.id == "" {
+		return m.keyOfRow(s.rv)
+	}
+	return m.key("", escapeKey(*s.id))
+}
+
+// giveBack lets another call have the scratch. The value stays in it until then, or until the garbage collector has emptied the pool.
+func (e *entity[T]) giveBack(s *scratch) { e.m.scratches.Put(s) }
 
 // fillRow encodes an entity into a row.
 func (e *entity[T]) fillRow(r *row, v T) error {
@@ -49,6 +63,7 @@ func (e *entity[T]) decodeRow(item Item) (T, error) {
 	}
 	s, v := e.borrow()
 	defer e.giveBack(s)
+	*v = *new(T)
 	if err := decodeCells(s.cells, item); err != nil {
 		return *new(T), err
 	}
@@ -66,6 +81,7 @@ type cell struct {
 	*field
 	in    reflect.Value // the struct
 	ptr   any           // a pointer to the field, if its type is one of those that encode and decode know
+	text  *string       // the same for most fields
 	parts []cell        // of a nested struct
 }
 
@@ -82,6 +98,7 @@ func bind(list []field, rv reflect.Value) []cell {
 			cells[i].parts = bind(f.fields, v)
 		case f.flags&flagOmitEmptyElem == 0:
 			cells[i].ptr = v.Addr().Interface()
+			cells[i].text, _ = cells[i].ptr.(*string)
 		}
 	}
 	return cells
@@ -89,13 +106,14 @@ func bind(list []field, rv reflect.Value) []cell {
 
 // encode encodes the field; nil is an absent attribute.
 func (c *cell) encode(a *arena) (types.AttributeValue, error) {
+	if c.text != nil {
+		return encodeText(a, *c.text, c.flags), nil
+	}
 	switch p := c.ptr.(type) {
-	case *string:
-		return encodeText(a, *p, c.flags), nil
 	case *int64:
-		return a.number(strconv.FormatInt(*p, 10)), nil
+		return a.int(*p), nil
 	case *int:
-		return a.number(strconv.Itoa(*p)), nil
+		return a.int(int64(*p)), nil
 	case *bool:
 		return a.bool(*p), nil
 	case *time.Time:
@@ -103,8 +121,8 @@ func (c *cell) encode(a *arena) (types.AttributeValue, error) {
 			return av, nil
 		}
 	case *float64:
-		if text, err := floatText(*p); err == nil {
-			return a.number(text), nil
+		if av, err := a.float(*p); err == nil {
+			return av, nil
 		}
 	case *[]string:
 		if c.flags&flagSet != 0 {
@@ -126,7 +144,7 @@ func (c *cell) encode(a *arena) (types.AttributeValue, error) {
 			m[part.attr] = av
 		}
 	}
-	return a.dict(m), nil
+	return a.dictOf(m), nil
 }
 
 func decodeCells(cells []cell, item Item) error {
@@ -145,11 +163,11 @@ func decodeCells(cells []cell, item Item) error {
 func (c *cell) decodeFast(av types.AttributeValue) (ok bool) {
 	switch av := av.(type) {
 	case *types.AttributeValueMemberS:
-		switch p := c.ptr.(type) {
-		case *string:
-			*p = av.Value
+		if c.text != nil {
+			*c.text = av.Value
 			return true
-		case *time.Time:
+		}
+		if p, is := c.ptr.(*time.Time); is {
 			return p.UnmarshalText([]byte(av.Value)) == nil
 		}
 	case *types.AttributeValueMemberN:

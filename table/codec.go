@@ -23,13 +23,13 @@ type decodeFunc func(av types.AttributeValue, rv reflect.Value) error
 type codec struct {
 	encodeIn encodeFunc
 	decode   decodeFunc
-	texts    int     // that one value asks of an arena at most
+	need     need    // of one value
 	fields   []field // of a struct that is stored as a map
 }
 
 // encode is for a value by itself.
 func (c codec) encode(rv reflect.Value) (types.AttributeValue, error) {
-	return c.encodeIn(new(arena), rv)
+	return c.encodeIn(nil, rv)
 }
 
 var errNumber = errors.New("not a number that DynamoDB can hold")
@@ -115,8 +115,9 @@ func boolCodec() codec {
 
 func intCodec() codec {
 	return codec{
+		need: need{digits: intDigits},
 		encodeIn: func(a *arena, rv reflect.Value) (types.AttributeValue, error) {
-			return a.number(strconv.FormatInt(rv.Int(), 10)), nil
+			return a.int(rv.Int()), nil
 		},
 		decode: func(av types.AttributeValue, rv reflect.Value) error {
 			n, ok := av.(*types.AttributeValueMemberN)
@@ -139,8 +140,9 @@ func setInt(text string, rv reflect.Value) error {
 
 func uintCodec() codec {
 	return codec{
+		need: need{digits: intDigits},
 		encodeIn: func(a *arena, rv reflect.Value) (types.AttributeValue, error) {
-			return a.number(strconv.FormatUint(rv.Uint(), 10)), nil
+			return a.uint(rv.Uint()), nil
 		},
 		decode: func(av types.AttributeValue, rv reflect.Value) error {
 			n, ok := av.(*types.AttributeValueMemberN)
@@ -163,12 +165,9 @@ func setUint(text string, rv reflect.Value) error {
 
 func floatCodec() codec {
 	return codec{
+		need: need{digits: floatDigits},
 		encodeIn: func(a *arena, rv reflect.Value) (types.AttributeValue, error) {
-			text, err := floatText(rv.Float())
-			if err != nil {
-				return nil, err
-			}
-			return a.number(text), nil
+			return a.float(rv.Float())
 		},
 		decode: func(av types.AttributeValue, rv reflect.Value) error {
 			n, ok := av.(*types.AttributeValueMemberN)
@@ -180,18 +179,18 @@ func floatCodec() codec {
 	}
 }
 
-// floatText refuses what DynamoDB would refuse: numbers beyond 9.99e125 and below 1e-130, infinities and NaN.
-func floatText(f float64) (string, error) {
+// appendFloat refuses what DynamoDB would refuse: numbers beyond 9.99e125 and below 1e-130, infinities and NaN.
+func appendFloat(b []byte, f float64) ([]byte, error) {
 	size := math.Abs(f)
 	switch {
 	case f == 0:
-		return "0", nil
+		return append(b, '0'), nil
 	case math.IsNaN(f), size >= 1e126, size < 1e-130:
-		return "", errNumber
+		return nil, errNumber
 	case size >= 1e-6 && size < 1e21:
-		return strconv.FormatFloat(f, 'f', -1, 64), nil
+		return strconv.AppendFloat(b, f, 'f', -1, 64), nil
 	}
-	return strconv.FormatFloat(f, 'e', -1, 64), nil
+	return strconv.AppendFloat(b, f, 'e', -1, 64), nil
 }
 
 func setFloat(text string, rv reflect.Value) error {
@@ -205,7 +204,7 @@ func setFloat(text string, rv reflect.Value) error {
 
 func stringCodec(f flags) codec {
 	return codec{
-		texts: 1,
+		need: need{texts: 1},
 		encodeIn: func(a *arena, rv reflect.Value) (types.AttributeValue, error) {
 			return encodeText(a, rv.String(), f), nil
 		},
@@ -223,7 +222,7 @@ func stringCodec(f flags) codec {
 // timeCodec writes RFC 3339 text with the zone kept, or with unixtime whole seconds.
 func timeCodec(f flags) codec {
 	return codec{
-		texts: 1,
+		need: need{texts: 1, digits: timeDigits},
 		encodeIn: func(a *arena, rv reflect.Value) (types.AttributeValue, error) {
 			return encodeTime(a, rv.Interface().(time.Time), f)
 		},
@@ -243,14 +242,14 @@ func encodeTime(a *arena, t time.Time, f flags) (types.AttributeValue, error) {
 		if t.IsZero() {
 			return nil, nil
 		}
-		return a.number(strconv.FormatInt(t.Unix(), 10)), nil
+		return a.int(t.Unix()), nil
 	}
 	var buffer [len(time.RFC3339Nano)]byte
 	text, err := t.AppendText(buffer[:0])
 	if err != nil {
 		return nil, err
 	}
-	return a.text(string(text)), nil
+	return a.text(a.string(text)), nil
 }
 
 func decodeTime(av types.AttributeValue, rv reflect.Value) error {
@@ -283,7 +282,7 @@ func (c *compiler) pointerCodec(t reflect.Type, tg tag) (codec, error) {
 		return codec{}, err
 	}
 	return codec{
-		texts: elem.texts,
+		need: elem.need,
 		encodeIn: func(a *arena, rv reflect.Value) (types.AttributeValue, error) {
 			if rv.IsNil() {
 				return null(tg.flags), nil

@@ -62,7 +62,7 @@ func waitActive(ctx context.Context, admin Admin, name string) error {
 		if err == nil && active(out.Table) {
 			return nil
 		}
-		if err := pause.wait(ctx); err != nil {
+		if err := pause.Wait(ctx); err != nil {
 			return fmt.Errorf("it is not active yet: %w", err)
 		}
 	}

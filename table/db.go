@@ -51,6 +51,10 @@ type Options struct {
 	Sealer insideout.Sealer
 	// Opener opens sealed fields when rows are read, in one call a page. Without one, an insideout.Sealed carries its ciphertext unopened, and reads of rows with
 	// other sealed fields are refused. It is met by a *crypto.Sealer.
+	//
+	// A value that may not be opened (insideout.ErrRestricted) is the zero value in what is read. A Save or Put that would thereby remove it, or replace it by a
+	// sealed zero, is refused with that error; so is one by a DB without an Opener, which has not seen what is stored. An Update of other fields goes through, and so
+	// does a Remove, which says what it does. Listeners' writes replace whatever is stored.
 	Opener insideout.Opener
 	// Plaintext hears of each value that a read found as plain text, by model and attribute, in a field that accepts it for a while: `seal:"contact,plain"`, for
 	// rows from before the field was sealed. Every write seals nevertheless, so a Save of what was read migrates a row (an Update only the fields that it sets).

@@ -50,7 +50,7 @@
 //   - Reads of the table itself are consistent unless [Eventual] is given. An aggregate is read in full or not at all.
 //   - A page is full unless it is the last one. Cursors show no key and cannot be made up.
 //   - A field tagged `seal:"class"` is stored as a ciphertext or not at all, and its value is in no error: see Options.Sealer and
-//     Options.Opener. With `seal:"class,plain"` reads take, and count, the plain text of older rows: see Options.Plaintext.
+//     Options.Opener. Whoever could not open it cannot remove it by a Save. With `seal:"class,plain"` reads take, and count, the plain text of older rows: see Options.Plaintext.
 //   - Requests are deterministic text with generated placeholders, and carry only the clauses that they need. [DB.Params] shows
 //     them without sending.
 //

@@ -5,7 +5,7 @@ func EncodeRow[T any](n *Node[T], v *T) (Item, error) {
 	s, to := n.borrow()
 	defer n.giveBack(s)
 	*to = *v
-	key, err := n.m.keyOfRow(s.rv)
+	key, err := n.m.keyOf(s)
 	if err != nil {
 		return nil, err
 	}

@@ -68,8 +68,8 @@ type shape struct {
 	indexed bool  // index attributes follow the fields
 	lane    int
 	// The slots of what only some models have; 0 is none.
-	subjectSlot, schemaSlot int // the subjects' slots follow one another
-	strings                 int // that a row has at most: the key, the system slots and the fields
+	subjectSlot, schemaSlot int  // the subjects' slots follow one another
+	need                    need // of a row: the key, the system slots and the fields
 }
 
 // System slots. A named lane has only its own: see laneSlots.
@@ -180,10 +180,10 @@ func (d *definition) whole(system []string, fields []int) shape {
 }
 
 func (d *definition) shapeOf(system []string, fields []int, indexed bool) shape {
-	s := shape{names: system, fields: fields, first: len(system), indexed: indexed, strings: 5}
+	s := shape{names: system, fields: fields, first: len(system), indexed: indexed, need: need{texts: 5, digits: stampDigits}}
 	for _, i := range fields {
 		s.names = append(s.names, d.all[i].attr)
-		s.strings += d.all[i].texts
+		s.need = s.need.and(d.all[i].need)
 	}
 	if indexed {
 		for _, x := range d.indexes {

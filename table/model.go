@@ -14,6 +14,7 @@ type Model[T any] interface {
 
 	// Save writes the whole entity, as a command: who and when are stamped, the latch and the tombstone are cleared, so that the
 	// change is published. Attributes of the row that are not the model's are left as they are. The row's timestamp always grows, also where clocks disagree.
+	// A sealed field that is empty removes a stored value only if the DB can open that: see Options.Opener.
 	Save(ctx context.Context, db *DB, v T, opts ...WriteOption) error
 	// Create is Save for a row that must not exist (or be deleted or expired): ErrExists otherwise.
 	Create(ctx context.Context, db *DB, v T, opts ...WriteOption) error
@@ -94,7 +95,7 @@ func (e *entity[T]) commandRow(ctx context.Context, db *DB, kind writeKind, v T,
 	s, to := e.borrow()
 	defer e.giveBack(s)
 	*to = v
-	key, err := e.m.keyOfRow(s.rv)
+	key, err := e.m.keyOf(s)
 	if err != nil {
 		return nil, err
 	}
@@ -132,7 +133,7 @@ func (e *entity[T]) Upsert(ctx context.Context, db *DB, v T, ver idempotence.Ver
 	s, to := e.borrow()
 	defer e.giveBack(s)
 	*to = v
-	key, err := e.m.keyOfRow(s.rv)
+	key, err := e.m.keyOf(s)
 	if err != nil {
 		return 0, e.fail("upsert", key, err)
 	}

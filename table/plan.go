@@ -182,14 +182,14 @@ func (c *compiler) structCodec(t reflect.Type, tg tag) (codec, error) {
 	c.nested--
 	c.duplicates(list)
 	return codec{
-		texts:  textsOfFields(list),
+		need:   needOf(list),
 		fields: list,
 		encodeIn: func(a *arena, rv reflect.Value) (types.AttributeValue, error) {
 			m := make(Item, len(list))
 			if err := encodeFields(a, list, rv, m); err != nil {
 				return nil, err
 			}
-			return a.dict(m), nil
+			return a.dictOf(m), nil
 		},
 		decode: func(av types.AttributeValue, rv reflect.Value) error {
 			m, ok := av.(*types.AttributeValueMemberM)
@@ -202,9 +202,9 @@ func (c *compiler) structCodec(t reflect.Type, tg tag) (codec, error) {
 	}, nil
 }
 
-func textsOfFields(list []field) (n int) {
+func needOf(list []field) (n need) {
 	for i := range list {
-		n += list[i].texts
+		n = n.and(list[i].need)
 	}
 	return n
 }

@@ -207,7 +207,7 @@ func (db *DB) batchGet(ctx context.Context, keys []RowKey, consistent bool) (map
 		left := out.UnprocessedKeys[db.name].Keys
 		queue = append(queue[n:], left...)
 		if len(left) > 0 {
-			if err := pause.wait(ctx); err != nil {
+			if err := pause.Wait(ctx); err != nil {
 				return nil, fmt.Errorf("%d keys were not read: %w", len(queue), err)
 			}
 		}

@@ -114,7 +114,8 @@ type row struct {
 	values []types.AttributeValue
 	cond   []Cond // in addition to the condition of the kind
 	edits  []edit // in addition to the slots
-	arena  arena
+	blind  []blind
+	arena  *arena
 	about  [maxPeople]string // the subjects' ids, where the row is known as a whole and has sealed fields
 	now    time.Time
 	// expected is the stored timestamp that the lock asks for, in milliseconds, or zero.
@@ -129,13 +130,14 @@ func (m *model) newRow(kind writeKind, sh *shape, key RowKey) *row {
 	if r == nil {
 		r = &row{}
 	}
-	if n := len(sh.names); cap(r.values) < n {
-		r.values = make([]types.AttributeValue, n)
+	values := r.values
+	if n := len(sh.names); cap(values) < n {
+		values = make([]types.AttributeValue, n)
 	} else {
-		r.values = r.values[:n]
+		values = values[:n]
+		clear(values)
 	}
-	r.model, r.shape, r.kind, r.key = m, sh, kind, key
-	r.arena.reserve(sh.strings)
+	*r = row{model: m, shape: sh, kind: kind, key: key, values: values, arena: newArena(sh.need)}
 	if len(m.uniques) > 0 {
 		r.guarding = &guarding{}
 	}
@@ -143,12 +145,7 @@ func (m *model) newRow(kind writeKind, sh *shape, key RowKey) *row {
 }
 
 // release lets another write have the row's memory. Requests hold values and texts, but never the row.
-func (r *row) release() {
-	clear(r.values)
-	pool := &r.rows
-	*r = row{values: r.values[:0]}
-	pool.Put(r)
-}
+func (r *row) release() { r.rows.Put(r) }
 
 // fill encodes the fields of a struct and the index keys that follow from them.
 func (r *row) fill(rv reflect.Value) error { return r.fillWith(rv, nil) }
@@ -166,15 +163,16 @@ func (r *row) fillWith(rv reflect.Value, cells []cell) error {
 	r.setSubject(rv)
 	if len(r.sealed) > 0 {
 		r.identify(rv)
+		r.findBlind(rv)
 	}
 	at := r.first
 	for _, i := range r.fields {
 		var av types.AttributeValue
 		var err error
 		if cells != nil {
-			av, err = cells[i].encode(&r.arena)
+			av, err = cells[i].encode(r.arena)
 		} else {
-			av, err = r.all[i].encodeFrom(&r.arena, rv)
+			av, err = r.all[i].encodeFrom(r.arena, rv)
 		}
 		if err != nil {
 			return invalid("%w", err)
@@ -338,6 +336,9 @@ func (r *row) parts() (parts, error) {
 		p.condition = "#1 = " + seenValue + " AND (" + p.condition + ")"
 		p.values[seenValue] = number(r.expected)
 	}
+	if len(r.blind) > 0 {
+		r.notBlind(&p)
+	}
 	if r.guarded() {
 		r.asRead(&p)
 	}
@@ -396,7 +397,7 @@ func shared(known *string, text string) *string {
 	if *known == text {
 		return known
 	}
-	return &text
+	return new(text)
 }
 
 func number(n int64) types.AttributeValue {

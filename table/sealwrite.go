@@ -56,6 +56,9 @@ func (db *DB) seal(ctx context.Context, r *row) error {
 		*s.at = &types.AttributeValueMemberB{Value: s.field.Ciphertext}
 	}
 	r.envelop(spots)
+	if err := db.probe(ctx, r); err != nil {
+		return err
+	}
 	return r.allSealed()
 }
 

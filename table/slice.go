@@ -81,17 +81,17 @@ func encodeAll(encode func(*arena, []string, flags) types.AttributeValue, f flag
 	}
 }
 
-// encodeStrings makes a list, with all elements in one piece.
+// encodeStrings makes a list.
 func encodeStrings(a *arena, texts []string, f flags) types.AttributeValue {
 	if len(texts) == 0 && f&flagOmitEmpty != 0 {
 		return null(f)
 	}
-	list, members := make([]types.AttributeValue, len(texts)), make([]types.AttributeValueMemberS, len(texts))
+	list, members := make([]types.AttributeValue, len(texts)), a.many(len(texts))
 	for i, s := range texts {
 		members[i].Value = s
 		list[i] = &members[i]
 	}
-	return a.list(list)
+	return a.listOf(list)
 }
 
 // encodeStringSet hands the set on as it is: a request is made, sent and dropped within one call.
@@ -99,7 +99,7 @@ func encodeStringSet(a *arena, set []string, f flags) types.AttributeValue {
 	if len(set) == 0 {
 		return null(f)
 	}
-	return a.set(set)
+	return a.setOf(set)
 }
 
 // decodeStrings reads a list of strings by itself, and leaves the rest to another decoder.
@@ -148,7 +148,7 @@ func encodeList(elem codec, f flags) encodeFunc {
 			}
 			list = append(list, av)
 		}
-		return a.list(list), nil
+		return a.listOf(list), nil
 	}
 }
 
@@ -212,7 +212,10 @@ func newNS(set []string) types.AttributeValue { return &types.AttributeValueMemb
 func stringOf(rv reflect.Value) (string, error) { return rv.String(), nil }
 func intOf(rv reflect.Value) (string, error)    { return strconv.FormatInt(rv.Int(), 10), nil }
 func uintOf(rv reflect.Value) (string, error)   { return strconv.FormatUint(rv.Uint(), 10), nil }
-func floatOf(rv reflect.Value) (string, error)  { return floatText(rv.Float()) }
+func floatOf(rv reflect.Value) (string, error) {
+	text, err := appendFloat(nil, rv.Float())
+	return string(text), err
+}
 
 func encodeTexts(f flags, text func(reflect.Value) (string, error), wrap func([]string) types.AttributeValue) encodeFunc {
 	return func(_ *arena, rv reflect.Value) (types.AttributeValue, error) {

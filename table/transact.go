@@ -97,7 +97,10 @@ func (db *DB) commit(ctx context.Context, token *string, rows []*row) ([]*Error,
 			}
 			return nil, nil, err
 		}
-		if err := db.rewriteAll(ctx, acts, canceled); err != nil {
+		if err := db.mendAll(ctx, acts, canceled); err != nil {
+			if fault, ok := errors.AsType[*Error](err); ok && fault.Op == "" {
+				return []*Error{fault}, canceled, nil
+			}
 			return nil, nil, err
 		}
 		var learnt, busy bool
@@ -108,7 +111,7 @@ func (db *DB) commit(ctx context.Context, token *string, rows []*row) ([]*Error,
 			changed++
 		}
 		if busy {
-			if err := pause.wait(ctx); err != nil {
+			if err := pause.Wait(ctx); err != nil {
 				return nil, nil, err
 			}
 		}
@@ -333,7 +336,7 @@ func (db *DB) judge(a act, stored Item) *Error {
 		r.learn(stored, db.next(r))
 		return nil
 	}
-	if _, verdict := r.verdict(stored); verdict != nil && verdict != errOutdated {
+	if _, verdict := r.verdict(stored); verdict != nil && verdict != errOutdated && verdict != errUnseen {
 		return a.fault(verdict, stored)
 	}
 	r.stamp(db.clock.next(r.key, storedTimestamp(stored)+1))

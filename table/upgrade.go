@@ -123,17 +123,16 @@ func (db *DB) rewrite(ctx context.Context, update *row, stored Item) error {
 // checksSchema says whether a write goes through only to a row of the model's version.
 func (r *row) checksSchema() bool { return r.kind == writeUpdate && len(r.upgrades) > 0 }
 
-// rewriteAll does so for the rows that updates of a transaction met.
-func (db *DB) rewriteAll(ctx context.Context, acts []act, canceled *types.TransactionCanceledException) error {
+// mendAll does what can be done about the rows that stopped a transaction.
+func (db *DB) mendAll(ctx context.Context, acts []act, canceled *types.TransactionCanceledException) error {
 	for i, reason := range canceled.CancellationReasons {
 		if i >= len(acts) || acts[i].claim != nil || textOr(reason.Code) != "ConditionalCheckFailed" {
 			continue
 		}
-		if _, verdict := acts[i].row.verdict(reason.Item); verdict != errOutdated {
-			continue
-		}
-		if err := db.rewrite(ctx, acts[i].row, reason.Item); err != nil {
-			return err
+		if _, verdict := acts[i].row.verdict(reason.Item); verdict == errOutdated || verdict == errUnseen {
+			if err := db.mend(ctx, acts[i].row, reason.Item, verdict); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -1,12 +1,18 @@
 package table
 
 import (
+	"bytes"
 	"encoding/binary"
 	"maps"
 	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
+
+// sameValue compares values of which neither may be nil but the second.
+func sameValue(a, b types.AttributeValue) bool {
+	return b != nil && bytes.Equal(appendValue(nil, a), appendValue(nil, b))
+}
 
 // appendValue writes a value so that two different values never look alike.
 func appendValue(b []byte, av types.AttributeValue) []byte {

@@ -1,7 +1,6 @@
 package table
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"slices"
@@ -53,11 +52,14 @@ func InLane(lane string) WriteOption {
 }
 
 func writeOptionsOf(opts []WriteOption) writeOptions {
-	var o writeOptions
-	for _, opt := range opts {
-		opt(&o)
+	if len(opts) == 0 {
+		return writeOptions{}
 	}
-	return o
+	o := new(writeOptions) // most writes do without
+	for _, opt := range opts {
+		opt(o)
+	}
+	return *o
 }
 
 // commandRow is a command's write with its stamps.
@@ -123,7 +125,7 @@ func (r *row) bare() (parts, error) {
 // stamp sets what depends on the time of a command.
 func (r *row) stamp(now time.Time) {
 	r.now = now
-	r.values[slotTimestamp] = r.arena.number(strconv.FormatInt(now.UnixMilli(), 10))
+	r.values[slotTimestamp] = r.arena.int(now.UnixMilli())
 	switch {
 	case r.kind == writeDelete:
 		r.values[slotDeleted] = yes()
@@ -150,7 +152,7 @@ func (db *DB) command(ctx context.Context, r *row) error {
 		}
 		_, err = db.client.UpdateItem(ctx, in, r.sending()...)
 		if r.accumulates() && refused(err) {
-			if err := pause.wait(ctx); err != nil {
+			if err := pause.Wait(ctx); err != nil {
 				return err
 			}
 			continue
@@ -163,19 +165,27 @@ func (db *DB) command(ctx context.Context, r *row) error {
 		if done {
 			return nil
 		}
-		if verdict == errOutdated {
-			if err := db.rewrite(ctx, r, failed.Item); err != nil {
-				return err
-			}
-			verdict = nil
-		}
-		if verdict != nil {
-			return &Error{Err: verdict, Current: failed.Item}
+		if mend := db.mend(ctx, r, failed.Item, verdict); mend != nil {
+			return mend
 		}
 		db.log.DebugContext(ctx, "table: row changed meanwhile, trying again", "model", r.name, "attempt", attempt+1)
 		r.stamp(db.clock.next(r.key, storedTimestamp(failed.Item)+1))
 	}
 	return &Error{Err: ErrConflict, again: true}
+}
+
+// mend does what a verdict asks for, so that the write can be tried again. The error is what stands in its way.
+func (db *DB) mend(ctx context.Context, r *row, stored Item, verdict error) error {
+	switch verdict {
+	case errOutdated:
+		return db.rewrite(ctx, r, stored)
+	case errUnseen:
+		verdict = db.see(ctx, r, stored)
+	}
+	if verdict == nil {
+		return nil
+	}
+	return &Error{Model: r.name, Key: r.key, Err: verdict, Current: stored}
 }
 
 // accumulates says that making the write twice differs from making it once.
@@ -212,6 +222,8 @@ func (r *row) verdict(stored Item) (done bool, err error) {
 		return false, ErrConflict
 	case r.outdated(stored) != nil:
 		return false, r.outdated(stored)
+	case r.unseen(stored):
+		return false, errUnseen
 	case r.kind == writeCheck:
 		return false, ErrConflict
 	case len(stored) == 0 && len(r.cond) > 0, len(stored) > 0 && storedTimestamp(stored) < r.now.UnixMilli():
@@ -229,7 +241,7 @@ func (r *row) wrote(stored Item) bool {
 		if r.keeps(i) {
 			continue
 		}
-		if (av != nil) != ok || ok && !bytes.Equal(appendValue(nil, av), appendValue(nil, have)) {
+		if (av != nil) != ok || ok && !sameValue(av, have) {
 			return false
 		}
 	}
@@ -283,10 +295,19 @@ func (db *DB) listenerRow(m *model, key RowKey, ver idempotence.Version, opts []
 		return r, nil
 	}
 	r.values[slotDiscriminator] = r.arena.text(m.name)
-	r.values[slotTimestamp] = r.arena.number(strconv.FormatInt(when.UnixMilli(), 10))
+	r.values[slotTimestamp] = r.arena.number(millisOf(ver))
 	r.values[slotRegion] = stringOrNil(db.region)
 	r.values[slotLatched] = r.arena.bool(true)
 	return r, nil
+}
+
+// millisOf is the timestamp that a version begins with, without a new text.
+func millisOf(ver idempotence.Version) string {
+	text, _, _ := strings.Cut(string(ver), "#")
+	if text = strings.TrimLeft(text, "0"); text == "" {
+		return "0"
+	}
+	return text
 }
 
 // remove turns a listener's write into a tombstone. Its time to live counts from now where the event is old: a tombstone that is
