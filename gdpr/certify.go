@@ -19,7 +19,7 @@ import (
 
 // propagate tells other services (Art. 17(2) and 19), and waits for those that must acknowledge. The event's id and bytes depend on the job alone.
 func (c *Controller) propagate(ctx context.Context, w *work, _ *Task) (step, error) {
-	if w.Round > 0 || c.opts.Publisher == nil {
+	if w.Round > 0 || c.opts.Publisher == nil || w.Held {
 		return stepVerify, nil
 	}
 	e := insideout.Event{
@@ -44,7 +44,7 @@ func (c *Controller) propagate(ctx context.Context, w *work, _ *Task) (step, err
 // Acknowledge notes that a recipient has erased its part of a job, as the event "subject-erased" asked it to.
 func (c *Controller) Acknowledge(ctx context.Context, job, recipient string) error {
 	if !slices.Contains(c.opts.Recipients, recipient) {
-		return fmt.Errorf("gdpr: %q is none of the recipients", recipient)
+		return inputf("%q is none of the recipients", recipient)
 	}
 	if _, err := c.load(ctx, job); err != nil {
 		return err
@@ -240,11 +240,11 @@ func (t *tally) add(p planned) {
 	fmt.Fprintf(t.digest, "%d:", len(text))
 	_, _ = t.digest.Write(text)
 	do := string(p.Do)
-	if p.State == ActionHeld || p.State == ActionGone {
+	if p.State == actionHeld || p.State == ActionGone {
 		do = string(p.State)
 	}
 	t.counts[[2]string{p.Place, do}]++
-	if p.State == ActionHeld {
+	if p.State == actionHeld {
 		t.keep(p, "", "hold: "+p.Hold, time.Time{}, true)
 		return
 	}
@@ -269,7 +269,19 @@ func (t *tally) keep(p planned, field, reason string, until time.Time, blocked b
 }
 
 func (t *tally) outcome() Outcome {
+	held, did := 0, 0
+	for at, n := range t.counts {
+		switch at[1] {
+		case string(actionHeld):
+			held += n
+		case string(KeepRow):
+		default:
+			did += n
+		}
+	}
 	switch {
+	case held > 0 && did == 0:
+		return AllHeld
 	case len(t.kept) > 0:
 		return ErasedInPart
 	case len(t.counts) == 0:

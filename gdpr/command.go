@@ -15,6 +15,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/term"
+
 	"github.com/insideout-go/insideout/table"
 )
 
@@ -22,8 +24,8 @@ import (
 const (
 	exitDone     = 0 // done, or shown
 	exitFailed   = 1 // stopped by an error: the job can be run again
-	exitUsage    = 2 // the command line is wrong, or names something unknown: nothing was touched
-	exitRefused  = 3 // not approved, or the approval does not fit: nothing was touched
+	exitUsage    = 2 // the command line is wrong, or names something unknown, or rights, tables or indexes are missing: nothing was touched
+	exitRefused  = 3 // not approved, the approval does not fit, or a hold covers everything: nothing was touched
 	exitNothing  = 4 // no place knows the subject
 	exitPart     = 5 // erased in part: the receipt says what is kept, and why
 	exitUnproved = 6 // data remains, or a receipt does not verify
@@ -34,6 +36,7 @@ const (
 type CommandOptions struct {
 	Stdin          io.Reader // default: os.Stdin
 	Stdout, Stderr io.Writer // default: os.Stdout, os.Stderr
+	Terminal       bool      // show progress on Stderr even if it is no terminal
 }
 
 // Command makes a command line of a controller, in a main of ten lines:
@@ -58,15 +61,16 @@ type CommandOptions struct {
 //	export SUBJECT           everything about a subject, as JSON (Art. 15 and 20); -csv for tables
 //	hold ID, release ID      keep something from being erased (-subject, -place, -kind, -reason, -until), and erase it after all
 //	rectify SUBJECT          correct a field in the subject's rows (Art. 16): -kind, -field, -value
+//	acknowledge JOB          note that a recipient (-recipient) has erased its part
 //	restrict, unrestrict SUBJECT   keep what is sealed from being opened, for a time (Art. 18)
 //	readmit SUBJECT          let a subject come back
 //	retention, reapply       erase what was kept long enough; erase again after a restore
 //	record                   the record of processing activities (Art. 30)
 //
-// with the flags -json (results as JSON on standard output, progress goes to standard error) and -by WHO (a role or a ticket, for the receipt).
+// with the flags -json (results as JSON on standard output; progress goes to standard error, if that is a terminal) and -by WHO (a role or a ticket, for the receipt).
 //
-// It returns the exit code: 0 done, 1 stopped by an error and can be run again, 2 wrong usage, 3 not approved, 4 nothing found, 5 erased in part, 6 data
-// remains or a receipt does not verify, 7 to be run again later.
+// It returns the exit code: 0 done, 1 stopped by an error and can be run again, 2 wrong usage or set-up, 3 not approved or all held, 4 nothing found, 5 erased in
+// part, 6 data remains, somebody else's row changed or a receipt does not verify, 7 to be run again later.
 func Command(ctx context.Context, c *Controller, args []string, opts *CommandOptions) int {
 	var o CommandOptions
 	if opts != nil {
@@ -82,7 +86,11 @@ func Command(ctx context.Context, c *Controller, args []string, opts *CommandOpt
 	if cmd.log == nil {
 		cmd.log = os.Stderr
 	}
+	if f, ok := cmd.log.(*os.File); o.Terminal || ok && term.IsTerminal(int(f.Fd())) {
+		cmd.follow()
+	}
 	code, err := cmd.run(ctx, args)
+	cmd.endLine()
 	if err != nil {
 		fmt.Fprintln(cmd.log, strings.TrimPrefix(err.Error(), "gdpr: "))
 		code = cmp.Or(code, exitOf(err))
@@ -90,7 +98,43 @@ func Command(ctx context.Context, c *Controller, args []string, opts *CommandOpt
 	return code
 }
 
+// follow shows progress on a line that is written again and again, four times a second at most.
+func (cmd *command) follow() {
+	own := *cmd.c
+	tell := own.opts.Progress
+	var last time.Time
+	own.opts.Progress = func(p Progress) {
+		if tell != nil {
+			tell(p)
+		}
+		if now := time.Now(); now.Sub(last) >= time.Second/4 {
+			last, cmd.line = now, true
+			fmt.Fprintf(cmd.log, "\r\x1b[K%s", p)
+		}
+	}
+	cmd.c = &own
+}
+
+// endLine clears the line of progress.
+func (cmd *command) endLine() {
+	if cmd.line {
+		cmd.line = false
+		fmt.Fprint(cmd.log, "\r\x1b[K")
+	}
+}
+
+// say prints what was done.
+func (cmd *command) say(v any, format string, args ...any) error {
+	return cmd.show(v, func(w io.Writer) error {
+		_, err := fmt.Fprintf(w, format, args...)
+		return err
+	})
+}
+
 func exitOf(err error) int {
+	if _, ok := errors.AsType[*inputError](err); ok {
+		return exitUsage
+	}
 	for _, e := range []struct {
 		is   error
 		code int
@@ -114,14 +158,16 @@ type command struct {
 	c        *Controller
 	in       io.Reader
 	out, log io.Writer
+	line     bool // progress is shown
 
 	json, yes, dry, csv  bool
 	by, approve, subject string
 	place, kind, reason  string
 	until, field, value  string
+	recipient            string
 }
 
-var errUsage = errors.New("usage: plan|erase|export|rectify|restrict|unrestrict|readmit SUBJECT, run JOB, status [JOB], receipt NUMBER, verify [FILE], hold|release ID, retention, reapply, record")
+var errUsage = errors.New("usage: plan|erase|export|rectify|restrict|unrestrict|readmit SUBJECT, run|acknowledge JOB, status [JOB], receipt NUMBER, verify [FILE], hold|release ID, retention, reapply, record")
 
 func (cmd *command) run(ctx context.Context, args []string) (int, error) {
 	if len(args) == 0 {
@@ -139,7 +185,8 @@ func (cmd *command) run(ctx context.Context, args []string) (int, error) {
 	flags.StringVar(&cmd.place, "place", "", "of a hold: a place's `name`")
 	flags.StringVar(&cmd.kind, "kind", "", "of a hold or a correction: a model's `name`")
 	flags.StringVar(&cmd.field, "field", "", "of a correction: the Go `field`")
-	flags.StringVar(&cmd.value, "value", "", "of a correction: the right `text`")
+	flags.StringVar(&cmd.value, "value", "", "of a correction: the right `text`, or JSON of what is no text")
+	flags.StringVar(&cmd.recipient, "recipient", "", "of an acknowledgement: whose, a `name`")
 	flags.StringVar(&cmd.reason, "reason", "", "of a hold: why, without personal data")
 	flags.StringVar(&cmd.until, "until", "", "of a hold: its last `day`, as 2031-12-31")
 	rest, err := parse(flags, args[1:])
@@ -185,6 +232,8 @@ func (cmd *command) commands(name string) (func(context.Context, string) (int, e
 		return cmd.erase, needed
 	case "run":
 		return cmd.job, needed
+	case "acknowledge":
+		return cmd.acknowledge, needed
 	case "status":
 		return cmd.status, optional
 	case "receipt":
@@ -268,10 +317,18 @@ func (cmd *command) done(r Receipt, err error) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	cmd.endLine()
 	if err := cmd.show(r, r.Describe); err != nil {
 		return 0, err
 	}
+	for _, check := range r.Checks {
+		if check.Found > 0 {
+			return exitUnproved, nil
+		}
+	}
 	switch r.Outcome {
+	case AllHeld:
+		return exitRefused, nil
 	case NothingFound:
 		return exitNothing, nil
 	case ErasedInPart:
@@ -331,8 +388,8 @@ func (cmd *command) verify(ctx context.Context, file string) (int, error) {
 	if err := VerifyChain(list, cmd.c.public()); err != nil {
 		return 0, err
 	}
-	fmt.Fprintf(cmd.out, "%d receipts verify, with key %s\n", len(list), hex.EncodeToString(cmd.c.public()))
-	return exitDone, nil
+	key := hex.EncodeToString(cmd.c.public())
+	return exitDone, cmd.say(map[string]any{"receipts": len(list), "key": key}, "%d receipts verify, with key %s\n", len(list), key)
 }
 
 func (cmd *command) verifyFile(file string, key ed25519.PublicKey) (int, error) {
@@ -344,8 +401,7 @@ func (cmd *command) verifyFile(file string, key ed25519.PublicKey) (int, error) 
 	if err != nil {
 		return 0, fmt.Errorf("%s: %w", file, err)
 	}
-	fmt.Fprintf(cmd.out, "receipt %d verifies: %s, %s\n", r.Number, r.Subject, r.Outcome)
-	return exitDone, nil
+	return exitDone, cmd.say(r, "receipt %d verifies: %s, %s\n", r.Number, r.Subject, r.Outcome)
 }
 
 func (cmd *command) hold(ctx context.Context, id string) (int, error) {
@@ -358,10 +414,9 @@ func (cmd *command) hold(ctx context.Context, id string) (int, error) {
 		h.Until = day.Add(table.Day)
 	}
 	if err := cmd.c.Hold(ctx, h); err != nil {
-		return exitUsage, err
+		return 0, err
 	}
-	fmt.Fprintf(cmd.out, "hold %q is in force\n", id)
-	return exitDone, nil
+	return exitDone, cmd.say(map[string]string{"hold": id}, "hold %q is in force\n", id)
 }
 
 func (cmd *command) release(ctx context.Context, id string) (int, error) {
@@ -390,5 +445,15 @@ func (cmd *command) all(list []Receipt, err error) (int, error) {
 }
 
 func (cmd *command) readmit(ctx context.Context, subject string) (int, error) {
-	return exitDone, cmd.c.Readmit(ctx, subject)
+	if err := cmd.c.Readmit(ctx, subject); err != nil {
+		return 0, err
+	}
+	return exitDone, cmd.say(map[string]string{"readmitted": "yes"}, "what happens from now on is written again\n")
+}
+
+func (cmd *command) acknowledge(ctx context.Context, job string) (int, error) {
+	if err := cmd.c.Acknowledge(ctx, job, cmd.recipient); err != nil {
+		return 0, err
+	}
+	return exitDone, cmd.say(map[string]string{"acknowledged": cmd.recipient}, "noted: %s has erased its part\n", cmd.recipient)
 }

@@ -27,11 +27,6 @@ var (
 	ErrWaiting     = errors.New("gdpr: recipients have not acknowledged yet")
 )
 
-// Publisher tells other services of an erasure. A cdc.Publisher is one.
-type Publisher interface {
-	Publish(ctx context.Context, events []insideout.Event) error
-}
-
 // Options of a controller. The zero value of each field is its default.
 type Options struct {
 	// Signer signs receipts. It is required.
@@ -42,8 +37,10 @@ type Options struct {
 	Workers int
 	// Approval is how long a plan can be approved. The default is a day.
 	Approval time.Duration
-	// Publisher hears of every erasure, as an event of type "subject-erased". The default is nobody.
-	Publisher Publisher
+	// Publisher hears of every erasure, as an event of type "subject-erased": a cdc.Publisher. The default is nobody.
+	Publisher interface {
+		Publish(ctx context.Context, events []insideout.Event) error
+	}
 	// Recipients are the services that must acknowledge it (Art. 19), and Patience is how long a job waits for them; after that the receipt names those
 	// that did not. The default is to wait for nobody.
 	Recipients []string
@@ -55,7 +52,7 @@ type Options struct {
 	Settle time.Duration
 	// Logger hears of steps, at info level, without personal data. The default is none.
 	Logger *slog.Logger
-	// Progress is called after each action, from one goroutine at a time. The default is none.
+	// Progress is called after each action, and after each page that the verification has read, from one goroutine at a time. The default is none.
 	Progress func(Progress)
 }
 
@@ -63,8 +60,9 @@ type Options struct {
 type Progress struct {
 	Job   string
 	Step  string
-	Done  int
-	Total int
+	Place string        // which is being verified; empty in other steps
+	Done  int           // actions; rows and events of a verification
+	Total int           // of a table, as its service counts them; zero where that is not known
 	ETA   time.Duration // at the rate so far; zero while unknown
 }
 
@@ -135,7 +133,7 @@ func (c *Controller) faults() error {
 			faults = append(faults, lintOf(p)...)
 		}
 	}
-	return errors.Join(faults...)
+	return errors.Join(append(faults, keyFaults(c.places)...)...)
 }
 
 // linter is a place that can tell whether it is set up well.
@@ -159,15 +157,12 @@ func (c *Controller) place(name string) (Place, error) {
 			return p, nil
 		}
 	}
-	return nil, fmt.Errorf("gdpr: there is no place %q: give it to New, under the name that it had", name)
+	return nil, inputf("there is no place %q: give it to New, under the name that it had", name)
 }
 
 // Plan finds everything that the places know of a subject, and says what an erasure would do. It changes nothing but the controller's own table, where
 // the plan waits for its approval.
 func (c *Controller) Plan(ctx context.Context, subject string) (Plan, error) {
-	if subject == "" {
-		return Plan{}, errors.New("gdpr: the subject's id is empty")
-	}
 	ref, err := c.ref(subject)
 	if err != nil {
 		return Plan{}, err
@@ -216,6 +211,9 @@ func (c *Controller) plan(ctx context.Context, t *Task) (Plan, error) {
 
 // ref is the keyed reference that all places share.
 func (c *Controller) ref(subject string) (string, error) {
+	if err := validSubject(subject); err != nil {
+		return "", err
+	}
 	for _, p := range c.places {
 		if s, ok := p.(subjects); ok {
 			return s.SubjectRef(subject)

@@ -100,9 +100,19 @@ func (t *rows) export(ctx context.Context, task *Task) ([]Record, error) {
 		if m == nil {
 			return nil, fmt.Errorf("a row of model %q has a subject, and no policy covers it: name the model in Table", meta.Discriminator)
 		}
+		texts, err := m.model.Texts(item)
+		if err != nil {
+			return nil, err
+		}
 		r := Record{Place: t.name, Kind: m.name, Data: map[string]any{}}
+		s := stakeIn(item, task.Ref)
 		for _, p := range m.policies {
-			if value, ok := item[p.Attribute]; ok {
+			value, ok := item[p.Attribute]
+			switch text, isText := texts[p.Field]; {
+			case !ok || !s.shows(p): // what is about somebody else alone is theirs (Art. 15(4))
+			case isText:
+				r.Data[p.Field] = text
+			default:
 				r.Data[p.Field] = plainOf(p, value)
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -29,7 +30,7 @@ func (c *Controller) Hold(ctx context.Context, h Hold) error {
 	row := holdRow{ID: h.ID, Place: h.Place, Kind: h.Kind, Reason: h.Reason, Until: h.Until.UTC()}
 	var faults []error
 	if h.ID == "" || h.Reason == "" {
-		faults = append(faults, errors.New("gdpr: a hold needs an id and a reason"))
+		faults = append(faults, inputf("a hold needs an id and a reason"))
 	}
 	if h.Place != "" {
 		_, err := c.place(h.Place)
@@ -50,7 +51,7 @@ func (c *Controller) Hold(ctx context.Context, h Hold) error {
 func (c *Controller) Holds(ctx context.Context) iter.Seq2[Hold, error] {
 	return func(yield func(Hold, error) bool) {
 		for row, err := range holds.List().All(ctx, c.db) {
-			if err == nil && !row.Until.IsZero() && row.Until.Before(time.Now()) {
+			if err == nil && !row.Until.IsZero() && !row.Until.After(time.Now()) {
 				continue
 			}
 			h := Hold{ID: row.ID, Subject: row.Ref, Place: row.Place, Kind: row.Kind, Reason: row.Reason, Until: row.Until}
@@ -66,7 +67,7 @@ func (c *Controller) Holds(ctx context.Context) iter.Seq2[Hold, error] {
 func (c *Controller) Release(ctx context.Context, id, who string) ([]Receipt, error) {
 	row, err := holds.Get(ctx, c.db, id)
 	if errors.Is(err, table.ErrNotFound) {
-		return nil, fmt.Errorf("gdpr: there is no hold %q", id)
+		return nil, inputf("there is no hold %q", id)
 	}
 	if err != nil {
 		return nil, err
@@ -103,7 +104,10 @@ func (c *Controller) Reapply(ctx context.Context, who string) ([]Receipt, error)
 
 // again makes and runs a job for each suppressed subject that is meant. Their ids are not known any more: the reference finds their rows.
 func (c *Controller) again(ctx context.Context, who, why string, meant func(suppressionRow) bool) ([]Receipt, error) {
-	var list []Receipt
+	list, err := c.stopped(ctx)
+	if err != nil {
+		return list, err
+	}
 	for row, err := range suppressions.List().All(ctx, c.db) {
 		if err != nil {
 			return list, err
@@ -122,6 +126,25 @@ func (c *Controller) again(ctx context.Context, who, why string, meant func(supp
 	return list, nil
 }
 
+// stopped goes on with jobs of this kind that were stopped: what they note of their subjects is noted already, so that nobody else would find their way back.
+func (c *Controller) stopped(ctx context.Context) ([]Receipt, error) {
+	var list []Receipt
+	for row, err := range jobs.List().All(ctx, c.db) {
+		if err != nil {
+			return list, err
+		}
+		if row.Subject != "" || row.Step == stepApprove || row.Step == stepDone {
+			continue
+		}
+		r, err := c.Run(ctx, row.ID)
+		if err != nil {
+			return list, err
+		}
+		list = append(list, r)
+	}
+	return list, nil
+}
+
 // followUp erases what is there of a subject that was erased before. Nothing there is no job.
 func (c *Controller) followUp(ctx context.Context, row suppressionRow, who string) (Receipt, bool, error) {
 	t := &Task{Job: uuid.NewString(), Ref: row.Ref, known: row.Targets, refers: c.ref, pace: &pace{budget: c.opts.Budget}}
@@ -129,8 +152,8 @@ func (c *Controller) followUp(ctx context.Context, row suppressionRow, who strin
 	if err != nil {
 		return Receipt{}, false, err
 	}
-	if plan.Count(KeepRow) == len(plan.Actions) {
-		return Receipt{}, false, nil
+	if !slices.ContainsFunc(plan.Actions, func(a Action) bool { return a.Do != KeepRow && a.Hold == "" }) {
+		return Receipt{}, false, c.discard(ctx, plan.Job)
 	}
 	r, err := c.Erase(ctx, plan, who)
 	return r, true, err
@@ -145,7 +168,7 @@ func (c *Controller) holdsOn(ctx context.Context, ref string) (inForce, error) {
 		if err != nil {
 			return nil, err
 		}
-		ended := !row.Until.IsZero() && row.Until.Before(time.Now())
+		ended := !row.Until.IsZero() && !row.Until.After(time.Now())
 		if !ended && (row.Ref == "" || row.Ref == ref) {
 			list = append(list, row)
 		}

@@ -149,22 +149,23 @@ func (t *rows) probes(ctx context.Context, task *Task) ([]insideout.SealedField,
 			return nil, err
 		}
 		if m := t.models[meta.Discriminator]; m != nil {
-			list = append(list, m.sealed(item, meta, task.Subject)...)
+			list = append(list, m.sealed(item, meta, task.Subject, task.Ref)...)
 		}
 	}
 	return list, nil
 }
 
 // sealed are the values of a row that were sealed for it. Carried ones were sealed for another row.
-func (m *personal) sealed(item table.Item, meta table.Meta, subject string) []insideout.SealedField {
+func (m *personal) sealed(item table.Item, meta table.Meta, subject, ref string) []insideout.SealedField {
 	id := meta.Key.PK
 	if _, no, edge := strings.Cut(meta.Key.SK, "|"); edge {
 		id += "|" + no
 	}
 	var list []insideout.SealedField
+	s := stakeIn(item, ref)
 	for _, p := range m.policies {
 		value, ok := item[p.Attribute].(*types.AttributeValueMemberB)
-		if class, option, _ := strings.Cut(p.Sealed, ","); ok && class != "" && option != "carried" {
+		if class, option, _ := strings.Cut(p.Sealed, ","); ok && class != "" && option != "carried" && s.shows(p) {
 			list = append(list, insideout.SealedField{
 				Origin:     insideout.Origin{Subject: subject, Model: m.name, ID: id, Field: p.Attribute, Class: class},
 				Ciphertext: value.Value,

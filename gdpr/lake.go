@@ -111,6 +111,7 @@ func (p *events) count(ctx context.Context, t *Task, q lake.Query) (found, seen 
 			return found, seen, err
 		}
 		seen++
+		t.Looked(1, 0)
 		id, err := p.about(ctx, t, e)
 		if err != nil {
 			return found, seen, err

@@ -35,6 +35,7 @@ type Task struct {
 	targets map[string]Action // what the plan names, by place and target
 	probes  []insideout.SealedField
 	refers  func(id string) (string, error)
+	looked  func(n, of int)
 }
 
 // is reports whether an id is the subject's, also where only the reference is known.
@@ -69,6 +70,13 @@ func (t *Task) Format(f fmt.State, _ rune) { fmt.Fprint(f, t.Ref) }
 // Spend tells what a call consumed, and waits as long as the budget asks for.
 func (t *Task) Spend(ctx context.Context, used Cost) error { return t.pace.spend(ctx, used) }
 
+// Looked tells that a verification has looked at so many things more, of about so many in all; zero where that is not known. Progress has it, with an ETA.
+func (t *Task) Looked(n, of int) {
+	if t.looked != nil {
+		t.looked(n, of)
+	}
+}
+
 // know notes an action of the plan.
 func (t *Task) know(a Action) {
 	if t.targets == nil {
@@ -98,5 +106,5 @@ const (
 	ActionDone ResultState = "done"
 	ActionGone ResultState = "gone" // there was nothing left to do: the target is another subject's now, or is not there
 	ActionKept ResultState = "kept" // nothing was to be done
-	ActionHeld ResultState = "held" // a hold forbids it for now
+	actionHeld ResultState = "held" // a hold forbids it for now
 )

@@ -42,6 +42,7 @@ type ActionDo string
 const (
 	DeleteRow ActionDo = "delete"  // a tombstone without data takes its place, and goes after its time to live
 	EditRow   ActionDo = "edit"    // only the fields named change
+	MoveRow   ActionDo = "move"    // and with them the key: the row goes on under another one; or goes, if it is about nobody else by then
 	KeepRow   ActionDo = "keep"    // nothing changes, for the reasons of the fields
 	ShredKey  ActionDo = "shred"   // what is sealed under the key opens nowhere any more
 	Rewrite   ActionDo = "rewrite" // an object of the lake is written again without the subject

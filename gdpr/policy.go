@@ -20,9 +20,13 @@ import (
 //
 //	erase         the attribute goes, and with it whatever index keys are made of it; of an id or an owner: the row goes
 //	redact        a text becomes "[REDACTED]": the row shows that there was something
-//	pseudonymise  a text becomes a keyed hash; the key is destroyed when the job ends
+//	pseudonymise  a text becomes a keyed hash, and index keys follow; of an id or an owner: the row moves to a key with the hash. The hash's key is destroyed
+//	              when the job ends
 //	keep=REASON   it stays for a reason and a time, and the receipt names both; of an id or an owner: the row stays
 //	none          reviewed: the field tells nothing about a person
+//
+// In a row about several people (see table.Def.Subject), the fields that name a person go when that person is erased; those that name nobody go with the last one.
+// An id or an owner that is to be erased becomes a hash as long as somebody else is left, and the row moves.
 //
 // "until" is a date (2031-12-31) or a time after the row's last change, in years, months and days (10y, 6m, 90d).
 // Category, purpose and basis go into the record of processing activities (Art. 30). New refuses a model with a field that has no decision.
@@ -51,7 +55,9 @@ type policy struct {
 	Category  string
 	Purpose   string
 	Basis     string
-	Sealed    string // the class of a sealed field
+	Sealed    string   // the class of a sealed field, with the tag's options
+	whose     []string // the references of those whom the field is about by name, in a row about several people
+	text      bool     // the field is a text
 }
 
 // until is when the reason to keep something ends. The zero value is never.
@@ -126,7 +132,7 @@ func untilFault(text string) error {
 // parsePolicy reads the tag of a field. ok is false if it has none.
 func parsePolicy(attribute string, field reflect.StructField) (p policy, ok bool, err error) {
 	text, ok := field.Tag.Lookup("gdpr")
-	p = policy{Field: field.Name, Attribute: attribute, Sealed: field.Tag.Get("seal")}
+	p = policy{Field: field.Name, Attribute: attribute, Sealed: field.Tag.Get("seal"), text: field.Type.Kind() == reflect.String}
 	if !ok {
 		return p, false, nil
 	}

@@ -26,6 +26,7 @@ const (
 	Erased       Outcome = "erased"        // nothing of the subject remains but what Residuals name
 	ErasedInPart Outcome = "erased-partly" // some fields are kept for the reasons in Kept
 	NothingFound Outcome = "nothing-found" // no place that was asked knows the subject
+	AllHeld      Outcome = "held"          // a hold covers everything: nothing was touched, and its release erases it
 )
 
 // Receipt is the proof of an erasure: what was approved, what was done in each place, what was kept and why, how it was verified, and which

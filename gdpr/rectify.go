@@ -4,19 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/insideout-go/insideout/table"
 )
 
-// Rectification corrects a text in all rows of a subject (Art. 16).
+// Rectification corrects a field in all rows of a subject (Art. 16).
 type Rectification struct {
 	Kind  string // the model's name
-	Field string // the Go field: a text that is not sealed, and of which no key or index is made; those are commands of their service
-	Value string
+	Field string // the Go field. It may be sealed or indexed, but is no part of the key, and not unique: those are commands of their service
+	Value string // as it is for a text, and as JSON for anything else
 }
 
 // rectifier is a place that can correct what it holds.
@@ -25,7 +26,7 @@ type rectifier interface {
 }
 
 // Rectify corrects a field of a subject's rows, and returns how many it changed. The rows' triggers publish the correction, so that views follow; a view's own
-// rows are not touched.
+// rows are not touched. A sealed value is sealed anew, for which the place's table needs its Sealer. A blind index of it is a field of its own.
 func (c *Controller) Rectify(ctx context.Context, subject string, r Rectification) (int, error) {
 	ref, err := c.ref(subject)
 	if err != nil {
@@ -45,7 +46,7 @@ func (c *Controller) Rectify(ctx context.Context, subject string, r Rectificatio
 		}
 	}
 	if !known {
-		return 0, fmt.Errorf("gdpr: no place has a model %q with a field %q", r.Kind, r.Field)
+		return 0, inputf("no place has a model %q with a field %q", r.Kind, r.Field)
 	}
 	return total, nil
 }
@@ -55,12 +56,9 @@ func (t *rows) rectify(ctx context.Context, task *Task, r Rectification) (int, b
 	if m == nil {
 		return 0, false, nil
 	}
-	attribute, err := m.correctable(r.Field)
-	if err != nil {
-		return 0, attribute != "", err
-	}
-	if attribute == "" {
-		return 0, false, nil
+	p, err := m.correctable(r.Field)
+	if err != nil || p.Field == "" {
+		return 0, p.Field != "", err
 	}
 	changed := 0
 	for item, err := range t.bySubject(ctx, task) {
@@ -74,7 +72,7 @@ func (t *rows) rectify(ctx context.Context, task *Task, r Rectification) (int, b
 		if meta.Discriminator != r.Kind || meta.Latched || meta.Deleted {
 			continue
 		}
-		done, err := t.correct(ctx, task, item, attribute, r.Value)
+		done, err := t.correct(ctx, task, item, p, r.Value)
 		if err != nil {
 			return changed, true, err
 		}
@@ -83,25 +81,22 @@ func (t *rows) rectify(ctx context.Context, task *Task, r Rectification) (int, b
 	return changed, true, nil
 }
 
-// correctable is the attribute of a field that can be corrected row by row: empty for a field that the model does not have.
-func (m *personal) correctable(field string) (string, error) {
+// correctable is the policy of a field that can be corrected row by row: zero for a field that the model does not have.
+func (m *personal) correctable(field string) (policy, error) {
 	for _, p := range m.policies {
 		if p.Field != field {
 			continue
 		}
-		switch {
-		case isKey(p.Attribute), len(m.derived[p.Attribute]) > 0:
-			return p.Attribute, fmt.Errorf("field %q of model %q is in a key or an index: correct it by a command of the service", field, m.name)
-		case p.Sealed != "":
-			return p.Attribute, fmt.Errorf("field %q of model %q is sealed: correct it by a command of the service, which can seal", field, m.name)
+		if isKey(p.Attribute) || slices.Contains(m.ids, field) {
+			return p, inputf("field %q of model %q says whose row it is: correct it by a command of the service", field, m.name)
 		}
-		return p.Attribute, nil
+		return p, nil
 	}
-	return "", nil
+	return policy{}, nil
 }
 
-// correct sets a text in a row, as it is now.
-func (t *rows) correct(ctx context.Context, task *Task, found table.Item, attribute, value string) (int, error) {
+// correct sets a value in a row, as it is now.
+func (t *rows) correct(ctx context.Context, task *Task, found table.Item, p policy, value string) (int, error) {
 	key := table.Item{"pk": found["pk"], "sk": found["sk"]}
 	var r Result
 	for range maxTries {
@@ -109,32 +104,60 @@ func (t *rows) correct(ctx context.Context, task *Task, found table.Item, attrib
 		if err != nil {
 			return 0, err
 		}
-		if _, there := item[attribute].(*types.AttributeValueMemberS); !there || !isText(item["_sid"], task.Ref) || isText(item[attribute], value) {
+		if s := stakeIn(item, task.Ref); len(s.mine) == 0 || item[p.Attribute] == nil || !s.shows(p) {
 			return 0, nil
+		}
+		next, err := t.corrected(ctx, item, p, value)
+		if err != nil || next == nil {
+			return 0, err
 		}
 		u := &update{names: map[string]string{}, values: table.Item{}}
 		u.when(item)
 		u.stamp(task, item)
-		u.set(attribute, text(value))
+		u.become(item, next)
 		_, err = t.db.Client().UpdateItem(ctx, &dynamodb.UpdateItemInput{
 			TableName: new(t.db.Name()), Key: key, UpdateExpression: new(u.text()), ConditionExpression: new(strings.Join(u.conditions, " AND ")),
 			ExpressionAttributeNames: u.names, ExpressionAttributeValues: u.values,
 		})
-		if _, lost := errors.AsType[*types.ConditionalCheckFailedException](err); !lost {
+		if !lost(err) {
 			return 1, errors.Join(err, task.Spend(ctx, Cost{Writes: costOf(item).Writes}))
 		}
 	}
 	return 0, errors.New("other writers kept changing a row: try again")
 }
 
+// corrected is a row with the right value, or nil if it has that.
+func (t *rows) corrected(ctx context.Context, item table.Item, p policy, value string) (table.Item, error) {
+	meta, err := table.ReadMeta(item)
+	if err != nil {
+		return nil, err
+	}
+	next, err := t.models[meta.Discriminator].model.Rewritten(ctx, t.db, item, map[string]string{p.Field: value})
+	if err != nil {
+		return nil, &inputError{err}
+	}
+	if reflect.DeepEqual(item[p.Attribute], next[p.Attribute]) {
+		return nil, nil
+	}
+	before, err := t.guardsOf(item)
+	if err != nil {
+		return nil, err
+	}
+	after, err := t.guardsOf(next)
+	if err == nil && !slices.Equal(before, after) {
+		err = inputf("field %q is unique: correct it by a command of the service, which can tell whether the value is taken", p.Field)
+	}
+	return next, err
+}
+
 func (cmd *command) rectify(ctx context.Context, subject string) (int, error) {
 	n, err := cmd.c.Rectify(ctx, subject, Rectification{Kind: cmd.kind, Field: cmd.field, Value: cmd.value})
 	if err != nil {
-		return exitUsage, err
+		return 0, err
 	}
-	fmt.Fprintf(cmd.out, "%d rows corrected\n", n)
+	err = cmd.say(map[string]int{"corrected": n}, "%d rows corrected\n", n)
 	if n == 0 {
-		return exitNothing, nil
+		return exitNothing, err
 	}
-	return exitDone, nil
+	return exitDone, err
 }

@@ -2,7 +2,6 @@ package gdpr
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/insideout-go/insideout/crypto"
@@ -25,8 +24,8 @@ func (c *Controller) Unrestrict(ctx context.Context, subject string) error {
 }
 
 func (c *Controller) setState(ctx context.Context, subject string, to crypto.State) error {
-	if subject == "" {
-		return errors.New("gdpr: the subject's id is empty")
+	if err := validSubject(subject); err != nil {
+		return err
 	}
 	places := 0
 	for _, p := range c.places {
@@ -40,7 +39,7 @@ func (c *Controller) setState(ctx context.Context, subject string, to crypto.Sta
 		places++
 	}
 	if places == 0 {
-		return errors.New("gdpr: no place seals anything, so nothing can be restricted: give the controller Keys")
+		return inputf("no place seals anything, so nothing can be restricted: give the controller Keys")
 	}
 	return nil
 }
@@ -50,9 +49,15 @@ func (k *keyring) restrict(ctx context.Context, subject string, to crypto.State)
 }
 
 func (cmd *command) restrict(ctx context.Context, subject string) (int, error) {
-	return exitDone, cmd.c.Restrict(ctx, subject)
+	if err := cmd.c.Restrict(ctx, subject); err != nil {
+		return 0, err
+	}
+	return exitDone, cmd.say(map[string]string{"restricted": "yes"}, "what is sealed of the subject opens nowhere until unrestrict\n")
 }
 
 func (cmd *command) unrestrict(ctx context.Context, subject string) (int, error) {
-	return exitDone, cmd.c.Unrestrict(ctx, subject)
+	if err := cmd.c.Unrestrict(ctx, subject); err != nil {
+		return 0, err
+	}
+	return exitDone, cmd.say(map[string]string{"restricted": "no"}, "what is sealed of the subject opens again\n")
 }

@@ -2,14 +2,12 @@ package gdpr
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
 	"maps"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,12 +19,38 @@ import (
 	"github.com/insideout-go/insideout/table"
 )
 
-// bySubject reads every page of the index over _sid.
+// bySubject reads every page of the indexes over _sid and its like.
 func (t *rows) bySubject(ctx context.Context, task *Task) iter.Seq2[table.Item, error] {
 	return func(yield func(table.Item, error) bool) {
+		for i, ref := range t.refs() {
+			for item, err := range t.byReference(ctx, task, ref) {
+				if err == nil && slices.ContainsFunc(t.refs()[:i], func(before string) bool { return isText(item[before], task.Ref) }) {
+					continue // a row that leads from somebody to themselves was there before
+				}
+				if !yield(item, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
+}
+
+// refs are the attributes that refer to people, in the order of their numbers.
+func (t *rows) refs() []string {
+	list := []string{subjectIndex}
+	for _, m := range t.models {
+		if len(m.refs) > len(list) {
+			list = m.refs
+		}
+	}
+	return list
+}
+
+func (t *rows) byReference(ctx context.Context, task *Task, ref string) iter.Seq2[table.Item, error] {
+	return func(yield func(table.Item, error) bool) {
 		in := &dynamodb.QueryInput{
-			TableName: new(t.db.Name()), IndexName: new(subjectIndex), KeyConditionExpression: new("#s = :s"),
-			ExpressionAttributeNames:  map[string]string{"#s": "_sid"},
+			TableName: new(t.db.Name()), IndexName: new(ref), KeyConditionExpression: new("#s = :s"),
+			ExpressionAttributeNames:  map[string]string{"#s": ref},
 			ExpressionAttributeValues: table.Item{":s": text(task.Ref)},
 			ReturnConsumedCapacity:    types.ReturnConsumedCapacityTotal,
 		}
@@ -36,7 +60,7 @@ func (t *rows) bySubject(ctx context.Context, task *Task) iter.Seq2[table.Item, 
 				err = task.Spend(ctx, Cost{Reads: unitsOf(out.ConsumedCapacity)})
 			}
 			if err != nil {
-				yield(nil, err)
+				yield(nil, setupFault(err))
 				return
 			}
 			for _, item := range out.Items {
@@ -76,11 +100,11 @@ func (t *rows) Do(ctx context.Context, task *Task, a Action) (Result, error) {
 	}
 	for range maxTries {
 		item, err := t.read(ctx, task, key, &r)
-		if err != nil || len(item) == 0 || !isText(item["_sid"], task.Ref) {
+		if err != nil || !concerns(item, task.Ref) {
 			r.State = ActionGone
 			return r, err
 		}
-		now, err := t.action(item)
+		now, err := t.action(task, item)
 		if err != nil {
 			return r, err
 		}
@@ -88,8 +112,7 @@ func (t *rows) Do(ctx context.Context, task *Task, a Action) (Result, error) {
 			r.State, r.Note = ActionKept, "it changed, and has to be kept now"
 			return r, nil
 		}
-		err = t.write(ctx, task, item, now, &r)
-		if _, lost := errors.AsType[*types.ConditionalCheckFailedException](err); !lost {
+		if err = t.write(ctx, task, item, now, &r); !lost(err) {
 			r.State = ActionDone
 			return r, err
 		}
@@ -99,7 +122,8 @@ func (t *rows) Do(ctx context.Context, task *Task, a Action) (Result, error) {
 
 // within leaves of an action what was approved.
 func (a Action) within(approved Action) Action {
-	if a.Do == DeleteRow && approved.Do == DeleteRow {
+	keeps := slices.ContainsFunc(approved.Fields, func(f FieldAction) bool { return f.Do == doKeep })
+	if a.Do == DeleteRow && (approved.Do == DeleteRow || approved.Do == MoveRow && !keeps) {
 		return a
 	}
 	if a.Do == DeleteRow {
@@ -123,11 +147,29 @@ func (t *rows) read(ctx context.Context, task *Task, key table.Item, r *Result) 
 	return out.Item, task.Spend(ctx, used)
 }
 
+// lost reports whether a write did not happen because somebody else wrote the row meanwhile.
+func lost(err error) bool {
+	if canceled, ok := errors.AsType[*types.TransactionCanceledException](err); ok {
+		return slices.ContainsFunc(canceled.CancellationReasons, func(r types.CancellationReason) bool {
+			return r.Code != nil && (*r.Code == "ConditionalCheckFailed" || *r.Code == "TransactionConflict")
+		})
+	}
+	_, ok := errors.AsType[*types.ConditionalCheckFailedException](err)
+	return ok
+}
+
 func (t *rows) write(ctx context.Context, task *Task, item table.Item, a Action, r *Result) error {
-	if err := t.unguard(ctx, task, item, a, r); err != nil {
+	next, err := t.after(ctx, task, item, a)
+	if err != nil {
 		return err
 	}
-	in := t.update(task, item, a)
+	if next != nil && !sameKey(item, next) {
+		return t.move(ctx, task, item, next, r)
+	}
+	if err := t.unguard(ctx, task, item, next, r); err != nil {
+		return err
+	}
+	in := t.update(task, item, next)
 	out, err := t.db.Client().UpdateItem(ctx, in)
 	used := Cost{Writes: costOf(item).Writes}
 	if err == nil {
@@ -137,29 +179,35 @@ func (t *rows) write(ctx context.Context, task *Task, item table.Item, a Action,
 	return errors.Join(err, task.Spend(ctx, used))
 }
 
+// guardsOf are the guards of unique values of a row. A row that is gone has none.
+func (t *rows) guardsOf(item table.Item) ([]table.RowKey, error) {
+	discriminator, _ := item["discriminator"].(*types.AttributeValueMemberS)
+	if discriminator == nil || t.models[discriminator.Value] == nil {
+		return nil, nil
+	}
+	return t.models[discriminator.Value].model.Guards(item)
+}
+
+const isHolder = "holderPk = :pk AND holderSk = :sk"
+
 // unguard removes the guards of unique values that go. They go before the row: a stop in between leaves a row that is erased next time, and no value
 // without one.
-func (t *rows) unguard(ctx context.Context, task *Task, item table.Item, a Action, r *Result) error {
-	m := t.models[a.Kind]
-	guards, err := m.guards(item)
+func (t *rows) unguard(ctx context.Context, task *Task, item, next table.Item, r *Result) error {
+	guards, err := t.guardsOf(item)
 	if err != nil || len(guards) == 0 {
 		return err
 	}
-	if a.Do != DeleteRow {
-		left := maps.Clone(item)
-		for _, f := range a.Fields {
-			delete(left, m.attribute(f.Field))
-		}
-		stay, err := m.guards(left)
-		if err != nil {
-			return err
-		}
-		guards = slices.DeleteFunc(guards, func(k table.RowKey) bool { return slices.Contains(stay, k) })
+	stay, err := t.guardsOf(next)
+	if err != nil {
+		return err
 	}
 	for _, g := range guards {
+		if slices.Contains(stay, g) {
+			continue
+		}
 		_, err := t.db.Client().DeleteItem(ctx, &dynamodb.DeleteItemInput{
 			TableName: new(t.db.Name()), Key: table.Item{"pk": text(g.PK), "sk": text(g.SK)},
-			ConditionExpression: new("holderPk = :pk AND holderSk = :sk"), ExpressionAttributeValues: table.Item{":pk": item["pk"], ":sk": item["sk"]},
+			ConditionExpression: new(isHolder), ExpressionAttributeValues: table.Item{":pk": item["pk"], ":sk": item["sk"]},
 		})
 		if _, others := errors.AsType[*types.ConditionalCheckFailedException](err); err != nil && !others {
 			return err
@@ -172,17 +220,18 @@ func (t *rows) unguard(ctx context.Context, task *Task, item table.Item, a Actio
 	return nil
 }
 
-// update is the request that carries out an action on a row: a partial update, under the condition that the row is still as it was read.
-func (t *rows) update(task *Task, item table.Item, a Action) *dynamodb.UpdateItemInput {
+// update is the request that carries out an action on a row: a partial update, under the condition that the row is still as it was read. What is to be there afterwards is
+// next, or nil for a tombstone.
+func (t *rows) update(task *Task, item, next table.Item) *dynamodb.UpdateItemInput {
 	u := &update{names: map[string]string{}, values: table.Item{}}
 	u.when(item)
-	if latched, ok := item["latched"].(*types.AttributeValueMemberBOOL); !ok || !latched.Value {
-		u.stamp(task, item) // a command's row: its trigger publishes the change
-	}
-	if a.Do == DeleteRow {
+	if next == nil {
 		t.tombstone(u, item)
 	} else {
-		t.edit(u, task, item, a)
+		u.become(item, next)
+	}
+	if !isLatched(item) { // a command's row: its trigger publishes the change
+		u.stamp(task, item)
 	}
 	return &dynamodb.UpdateItemInput{
 		TableName: new(t.db.Name()), Key: table.Item{"pk": item["pk"], "sk": item["sk"]},
@@ -192,11 +241,16 @@ func (t *rows) update(task *Task, item table.Item, a Action) *dynamodb.UpdateIte
 	}
 }
 
+func isLatched(item table.Item) bool {
+	latched, ok := item["latched"].(*types.AttributeValueMemberBOOL)
+	return ok && latched.Value
+}
+
 // tombstone leaves what the lock and the trigger need, and nothing else.
 func (t *rows) tombstone(u *update, item table.Item) {
 	for _, name := range slices.Sorted(maps.Keys(item)) {
 		switch {
-		case isSystem(name) && name != "_sid" && name != "eem":
+		case isSystem(name) && !isRef(name) && name != "eem" && name != "_sealed":
 			if lane, ok := strings.CutPrefix(name, "_v_"); ok {
 				u.set("_d_"+lane, &types.AttributeValueMemberBOOL{Value: true})
 			}
@@ -208,58 +262,27 @@ func (t *rows) tombstone(u *update, item table.Item) {
 	u.set("ttl", &types.AttributeValueMemberN{Value: strconv.FormatInt(time.Now().Add(t.opts.Tombstones).Unix(), 10)})
 }
 
-// edit changes the fields that the action names, and the index keys that are made of them. The reference to the subject stays as long as something is kept.
-func (t *rows) edit(u *update, task *Task, item table.Item, a Action) {
-	m := t.models[a.Kind]
-	left := map[string]bool{}
-	for _, f := range a.Fields {
-		attribute := m.attribute(f.Field)
-		left[attribute] = true
-		switch f.Do {
-		case doRedact:
-			u.set(attribute, text(redactedText))
-		case doPseudonymise:
-			u.set(attribute, text(task.pseudonym(item[attribute])))
-		default:
-			u.remove(attribute)
-		}
-		for _, derived := range m.derived[attribute] {
-			if _, there := item[derived]; there {
-				u.remove(derived)
-			}
+// become changes what is different.
+func (u *update) become(item, next table.Item) {
+	for _, name := range slices.Sorted(maps.Keys(item)) {
+		if _, left := next[name]; !left {
+			u.remove(name)
 		}
 	}
-	keeps, seals := false, false
-	for _, p := range m.policies {
-		_, there := item[p.Attribute]
-		keeps = keeps || there && !left[p.Attribute] && p.Do != doNothing
-		seals = seals || there && !left[p.Attribute] && p.Sealed != ""
+	for _, name := range slices.Sorted(maps.Keys(next)) {
+		if !reflect.DeepEqual(item[name], next[name]) {
+			u.set(name, next[name])
+		}
 	}
-	if !keeps {
-		u.remove("_sid")
-	}
-	if _, there := item["eem"]; there && !seals {
-		u.remove("eem")
-	}
-}
-
-// pseudonym stands for a text within this job. Its key goes with the job, so that nobody can make it again.
-func (t *Task) pseudonym(value types.AttributeValue) string {
-	s, _ := value.(*types.AttributeValueMemberS)
-	mac := hmac.New(sha256.New, t.salt)
-	if s != nil {
-		mac.Write([]byte(s.Value))
-	}
-	return pseudonym + hex.EncodeToString(mac.Sum(nil)[:16])
 }
 
 // isSystem reports whether the library writes an attribute itself.
 func isSystem(name string) bool {
 	switch name {
-	case "discriminator", "timestamp", "lastModifiedBy", "awsregion", "latched", "deleted", "ttl", "_sid", "eem":
+	case "discriminator", "timestamp", "lastModifiedBy", "awsregion", "latched", "deleted", "ttl", "eem", "_sealed":
 		return true
 	}
-	return strings.HasPrefix(name, "_v") || strings.HasPrefix(name, "_d_")
+	return isRef(name) || strings.HasPrefix(name, "_v") || strings.HasPrefix(name, "_d_")
 }
 
 // update collects the clauses of an expression.
@@ -299,7 +322,7 @@ func (u *update) remove(attribute string) {
 // when is the condition that the row is still the subject's, and in every lane of the version that was read.
 func (u *update) when(item table.Item) {
 	for _, name := range slices.Sorted(maps.Keys(item)) {
-		if name == "_sid" || name == "timestamp" || strings.HasPrefix(name, "_v") {
+		if isRef(name) || name == "timestamp" || strings.HasPrefix(name, "_v") {
 			u.conditions = append(u.conditions, u.name(name)+" = "+u.value(item[name]))
 		}
 	}
@@ -307,13 +330,20 @@ func (u *update) when(item table.Item) {
 
 // stamp says who and when. The timestamp of a row always grows.
 func (u *update) stamp(task *Task, item table.Item) {
+	for name, value := range stamps(task, item) {
+		u.set(name, value)
+	}
+}
+
+func stamps(task *Task, item table.Item) table.Item {
 	now := time.Now().UnixMilli()
 	if n, ok := item["timestamp"].(*types.AttributeValueMemberN); ok {
 		was, _ := strconv.ParseInt(n.Value, 10, 64)
 		now = max(now, was+1)
 	}
-	u.set("timestamp", &types.AttributeValueMemberN{Value: strconv.FormatInt(now, 10)})
-	u.set("lastModifiedBy", text(strings.TrimSpace("gdpr "+task.Job)))
+	return table.Item{
+		"timestamp": &types.AttributeValueMemberN{Value: strconv.FormatInt(now, 10)}, "lastModifiedBy": text(strings.TrimSpace("gdpr " + task.Job)),
+	}
 }
 
 func (u *update) text() string {
@@ -325,6 +355,13 @@ func (u *update) text() string {
 		clauses = append(clauses, "REMOVE "+strings.Join(u.removes, ", "))
 	}
 	return strings.Join(clauses, " ")
+}
+
+func textOf(v types.AttributeValue) string {
+	if s, ok := v.(*types.AttributeValueMemberS); ok {
+		return s.Value
+	}
+	return ""
 }
 
 func isText(v types.AttributeValue, want string) bool {
@@ -342,3 +379,15 @@ func keyOf(target string) (table.Item, error) {
 
 // subjectIndex is the sparse index over _sid.
 const subjectIndex = "_sid"
+
+// ready asks for a change that can never be made: whoever lacks the right to write hears of it now, and not when the keys are gone.
+func (t *rows) ready(ctx context.Context) error {
+	_, err := t.db.Client().UpdateItem(ctx, &dynamodb.UpdateItemInput{
+		TableName: new(t.db.Name()), Key: table.Item{"pk": text("gdpr"), "sk": text("rights")}, UpdateExpression: new("REMOVE nothing"),
+		ConditionExpression: new("attribute_exists(pk) AND attribute_not_exists(pk)"),
+	})
+	if _, can := errors.AsType[*types.ConditionalCheckFailedException](err); can {
+		return nil
+	}
+	return setupFault(err)
+}

@@ -41,6 +41,11 @@ func (c *Controller) Run(ctx context.Context, job string) (Receipt, error) {
 	case stepDone:
 		return c.receiptOf(ctx, w)
 	}
+	if w.Step == stepSuppress {
+		if err := c.ready(ctx); err != nil {
+			return Receipt{}, err
+		}
+	}
 	if err := c.claim(ctx, w); err != nil {
 		return Receipt{}, err
 	}
@@ -49,6 +54,18 @@ func (c *Controller) Run(ctx context.Context, job string) (Receipt, error) {
 		return r, errors.Join(err, c.release(context.WithoutCancel(ctx), w))
 	}
 	return r, nil
+}
+
+// ready finds out, before anything is touched, whether the places can be written.
+func (c *Controller) ready(ctx context.Context) error {
+	for _, p := range c.places {
+		if r, ok := p.(interface{ ready(context.Context) error }); ok {
+			if err := r.ready(ctx); err != nil {
+				return fmt.Errorf("gdpr: place %q: %w", p.Name(), err)
+			}
+		}
+	}
+	return nil
 }
 
 // claim makes this process the only one to run the job, for as long as its lease lasts; every save renews it.
@@ -178,7 +195,7 @@ func (c *Controller) keepLease(ctx context.Context, w *work, stop context.Cancel
 
 // one carries out an action and stores what became of it. A stop in between does it again, which does no harm.
 func (c *Controller) one(ctx context.Context, job string, t *Task, p planned) error {
-	result := Result{State: ActionHeld, Note: p.Hold}
+	result := Result{State: actionHeld, Note: p.Hold}
 	if p.Hold == "" {
 		place, err := c.place(p.Place)
 		if err != nil {
@@ -205,6 +222,9 @@ func (c *Controller) verify(ctx context.Context, w *work, t *Task) (step, error)
 	w.Checks = nil
 	remains := 0
 	for _, p := range c.places {
+		report := newReporter(c.opts.Progress, w, 0, 0)
+		report.p.Place = p.Name()
+		t.looked = report.add
 		check, err := p.Verify(ctx, t)
 		if err != nil {
 			return "", fmt.Errorf("place %q: %w", p.Name(), err)
@@ -231,7 +251,7 @@ func (c *Controller) verify(ctx context.Context, w *work, t *Task) (step, error)
 	if err != nil {
 		return "", err
 	}
-	return stepShred, c.append(ctx, w.ID, count, t.fresh(more))
+	return stepSuppress, c.append(ctx, w.ID, count, t.fresh(more))
 }
 
 // fresh leaves out what the plan has already and will not do again.

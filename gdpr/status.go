@@ -64,15 +64,23 @@ func (c *Controller) Prune(ctx context.Context) (int, error) {
 		if row.Step != stepApprove || time.Now().Before(row.ExpiresAt) {
 			continue
 		}
-		if err := c.forget(ctx, row.ID); err != nil {
-			return n, err
-		}
-		if err := jobs.DeletePermanently(ctx, c.db, row.ID); err != nil && !errors.Is(err, table.ErrNotFound) {
+		if err := c.discard(ctx, row.ID); err != nil {
 			return n, err
 		}
 		n++
 	}
 	return n, nil
+}
+
+// discard removes a job that was not approved, with its actions.
+func (c *Controller) discard(ctx context.Context, job string) error {
+	if err := c.forget(ctx, job); err != nil {
+		return err
+	}
+	if err := jobs.DeletePermanently(ctx, c.db, job); err != nil && !errors.Is(err, table.ErrNotFound) {
+		return err
+	}
+	return nil
 }
 
 // Describe writes a plan for a person to read: what would be done, what is kept and why, and which copies remain.

@@ -34,6 +34,7 @@ type jobRow struct {
 	EndedAt    time.Time  `dynamo:"endedAt,omitempty"`
 	Checks     []Check    `dynamo:"checks,omitempty"`
 	Receipt    int64      `dynamo:"receipt,omitempty"`
+	Held       bool       `dynamo:"held,omitempty"` // all of it: nothing is touched
 	Runner     string     `dynamo:"runner,omitempty"`
 	RunnerEnds time.Time  `dynamo:"runnerEnds,omitempty"`
 }
@@ -63,6 +64,7 @@ type suppressionRow struct {
 	Job        string    `dynamo:"job"`
 	Targets    []target  `dynamo:"targets,omitempty"` // keys that were shredded
 	Held       bool      `dynamo:"held,omitempty"`    // a hold kept something
+	Pending    bool      `dynamo:"pending,omitempty"` // it kept everything: the subject is not erased yet, and nothing is suppressed
 	Due        time.Time `dynamo:"due,omitempty"`     // when the first reason to keep something ends
 }
 

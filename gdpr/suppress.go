@@ -12,22 +12,26 @@ import (
 )
 
 // suppress keeps the subject from coming back before anything is erased: from now on listeners drop what is about them. An order of 14:03 that
-// arrives tomorrow is dropped too; what happens after Readmit is not.
+// arrives tomorrow is dropped too; what happens after Readmit is not. Whom no place knows is not suppressed, since an id may be mistyped, nor is one
+// who is held in everything.
 func (c *Controller) suppress(ctx context.Context, w *work, t *Task) (step, error) {
 	row := suppressionRow{Ref: w.Ref, Since: w.StartedAt, Job: w.ID}
 	was, meta, err := suppressions.GetMeta(ctx, c.db, w.Ref)
-	switch {
-	case errors.Is(err, table.ErrNotFound):
-		err = c.remember(ctx, w, &row)
-		if err == nil {
-			err = suppressions.Create(ctx, c.db, row)
-		}
-	case err == nil:
-		row.Targets = was.Targets
-		err = c.remember(ctx, w, &row)
-		if err == nil {
-			err = suppressions.Save(ctx, c.db, row, table.IfUnchanged(meta.Timestamp))
-		}
+	known := err == nil
+	if err != nil && !errors.Is(err, table.ErrNotFound) {
+		return "", err
+	}
+	row.Targets = was.Targets
+	n, still, err := c.remember(ctx, w, &row)
+	if err != nil || n == 0 {
+		return stepShred, err
+	}
+	w.Held = row.Held && still == n
+	row.Pending = w.Held && (!known || was.Pending)
+	if known {
+		err = suppressions.Save(ctx, c.db, row, table.IfUnchanged(meta.Timestamp))
+	} else {
+		err = suppressions.Create(ctx, c.db, row)
 	}
 	if err != nil {
 		return "", err
@@ -43,13 +47,14 @@ func (c *Controller) tell(row suppressionRow) {
 	}
 }
 
-// remember notes what was shredded, to do it again after a restore, and when something that is kept is to be looked at again.
-func (c *Controller) remember(ctx context.Context, w *work, row *suppressionRow) error {
-	row.Held = false
-	row.Due = time.Time{}
+// remember notes what was shredded, to do it again after a restore, and when something that is kept is to be looked at again. It counts the actions, and those that change nothing.
+func (c *Controller) remember(ctx context.Context, w *work, row *suppressionRow) (n, still int, err error) {
 	for p, err := range c.each(ctx, w.ID) {
 		if err != nil {
-			return err
+			return n, still, err
+		}
+		if n++; p.Hold != "" || p.Do == KeepRow {
+			still++
 		}
 		shredded := target{Place: p.Place, Target: p.Target}
 		if p.Do == ShredKey && p.Hold == "" && !slices.Contains(row.Targets, shredded) {
@@ -62,7 +67,7 @@ func (c *Controller) remember(ctx context.Context, w *work, row *suppressionRow)
 			}
 		}
 	}
-	return nil
+	return n, still, nil
 }
 
 // Readmit lets a subject that was erased come back, as when somebody registers again: what happens from now on is written, what happened before stays
@@ -74,7 +79,7 @@ func (c *Controller) Readmit(ctx context.Context, subject string) error {
 	}
 	row, meta, err := suppressions.GetMeta(ctx, c.db, ref)
 	if errors.Is(err, table.ErrNotFound) {
-		return fmt.Errorf("gdpr: subject %s was never erased: there is nothing to readmit", ref)
+		return inputf("subject %s was never erased: there is nothing to readmit", ref)
 	}
 	if err != nil {
 		return err
@@ -129,6 +134,10 @@ func (s *Suppression) Refresh(ctx context.Context) error {
 func (s *Suppression) add(row suppressionRow) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if row.Pending {
+		delete(s.rows, row.Ref)
+		return
+	}
 	s.rows[row.Ref] = span{readmitted: row.Readmitted}
 }
 

@@ -22,6 +22,9 @@ type Model interface {
 	Attributes() iter.Seq2[string, reflect.StructField]
 	Derived(attribute string) []string
 	Guards(item table.Item) ([]table.RowKey, error)
+	Subjects() iter.Seq2[string, []string]
+	Texts(item table.Item) (map[string]string, error)
+	Rewritten(ctx context.Context, db *table.DB, item table.Item, values map[string]string) (table.Item, error)
 }
 
 // TableOptions adjust a place of rows. The zero value of each field is its default.
@@ -53,7 +56,9 @@ type personal struct {
 	name     string
 	policies []policy
 	derived  map[string][]string
-	guards   func(table.Item) ([]table.RowKey, error)
+	model    Model
+	refs     []string        // the attributes of references to people
+	ids      []string        // and the fields with their ids
 	reviewed map[string]bool // attributes that tell nothing about a person
 	known    map[string]bool // attributes of the model
 }
@@ -97,7 +102,7 @@ func orElse[T ~int | ~int64](v, other T) T {
 }
 
 func personalOf(m Model) (*personal, []error) {
-	p := &personal{name: m.Name(), guards: m.Guards, derived: map[string][]string{}, reviewed: map[string]bool{}, known: map[string]bool{}}
+	p := &personal{name: m.Name(), model: m, derived: map[string][]string{}, reviewed: map[string]bool{}, known: map[string]bool{}}
 	var faults []error
 	for attribute, field := range m.Attributes() {
 		policy, ok, err := parsePolicy(attribute, field)
@@ -106,15 +111,16 @@ func personalOf(m Model) (*personal, []error) {
 			faults = append(faults, fmt.Errorf("model %q: %w", p.name, err))
 		case !ok:
 			faults = append(faults, fmt.Errorf("model %q: field %s has no decision: tag it `gdpr:\"erase\"`, redact, pseudonymise, keep or none", p.name, field.Name))
-		case isKey(attribute) && (policy.Do == doRedact || policy.Do == doPseudonymise):
-			faults = append(faults, fmt.Errorf("model %q: field %s is in the row's key, which cannot be changed: erase deletes the row", p.name, field.Name))
+		case isKey(attribute) && policy.Do == doRedact:
+			faults = append(faults, fmt.Errorf("model %q: field %s is in the row's key, where nothing can be redacted: erase deletes the row, pseudonymise moves it", p.name, field.Name))
 		}
 		p.policies = append(p.policies, policy)
 		p.known[attribute] = true
 		p.derived[attribute] = m.Derived(attribute)
 		p.reviewed[attribute] = policy.Do == doNothing
 	}
-	return p, faults
+	p.setPeople(m)
+	return p, append(faults, p.impossible()...)
 }
 
 func isKey(attribute string) bool { return attribute == "pk" || attribute == "sk" }
@@ -139,7 +145,7 @@ func (t *rows) Find(ctx context.Context, task *Task) iter.Seq2[Action, error] {
 		for item, err := range t.bySubject(ctx, task) {
 			var a Action
 			if err == nil {
-				a, err = t.action(item)
+				a, err = t.action(task, item)
 			}
 			if !yield(a, err) || err != nil {
 				return
@@ -149,7 +155,7 @@ func (t *rows) Find(ctx context.Context, task *Task) iter.Seq2[Action, error] {
 }
 
 // action is what becomes of a row.
-func (t *rows) action(item table.Item) (Action, error) {
+func (t *rows) action(task *Task, item table.Item) (Action, error) {
 	meta, err := table.ReadMeta(item)
 	if err != nil {
 		return Action{}, err
@@ -163,18 +169,47 @@ func (t *rows) action(item table.Item) (Action, error) {
 		return Action{}, err
 	}
 	a := Action{Target: string(key), Kind: m.name, Seen: versionOf(item), Cost: costOf(item)}
-	a.Do, a.Fields = m.decide(item, changedAt(meta))
+	texts, err := m.model.Texts(item)
+	if err != nil {
+		return Action{}, err
+	}
+	a.Do, a.Fields = m.decide(item, texts, changedAt(meta), stakeIn(item, task.Ref))
+	if a.Do == MoveRow { // a transaction of two writes, each of which counts twice
+		a.Cost.Writes *= 4
+	}
 	return a, nil
 }
 
-// decide applies the policies. A key cannot be erased in part: a row whose key names the subject is deleted, unless something in it is to be kept.
-func (m *personal) decide(item table.Item, changed time.Time) (ActionDo, []FieldAction) {
+// impossible finds decisions that do not go together.
+func (m *personal) impossible() []error {
+	var faults []error
+	for _, p := range m.policies {
+		_, option, _ := strings.Cut(p.Sealed, ",")
+		id, known := m.idOf(p)
+		switch {
+		case p.Sealed != "" && option != "carried" && p.Do == doKeep && known && !id.lasts():
+			faults = append(faults, fmt.Errorf("model %q: field %s is kept, and opens by the id in field %s, which is not: keep that, too", m.name, p.Field, id.Field))
+		case len(p.whose) > 0 && isKey(p.Attribute) && p.Do == doErase && !p.text:
+			faults = append(faults, fmt.Errorf("model %q: field %s is in the key of a row about several people, and only a text can give way to a hash while others are left", m.name, p.Field))
+		}
+	}
+	return faults
+}
+
+// lasts reports whether a value is there as long as something else in the row is kept.
+func (p policy) lasts() bool {
+	return p.Do == doKeep || p.Do == doNothing || p.Do == doErase && isKey(p.Attribute)
+}
+
+// decide applies the policies. A key cannot be erased in part: a row whose key names the subject is deleted, unless something in it is to be kept, or it is about
+// somebody else, too: then it moves.
+func (m *personal) decide(item table.Item, texts map[string]string, changed time.Time, s stake) (ActionDo, []FieldAction) {
 	do := KeepRow
 	var fields []FieldAction
 	kept := false
 	for _, p := range m.policies {
 		value, there := item[p.Attribute]
-		if !there || p.Do == doNothing {
+		if !there || p.Do == doNothing || !s.covers(p) {
 			continue
 		}
 		class, _, _ := strings.Cut(p.Sealed, ",")
@@ -189,9 +224,16 @@ func (m *personal) decide(item table.Item, changed time.Time) (ActionDo, []Field
 			f.Do, f.Reason, f.Until = doErase, "", time.Time{} // the reason has ended
 		}
 		switch {
+		case isKey(p.Attribute) && (s.others || f.Do == doPseudonymise):
+			if isReplacement(texts[p.Field]) {
+				continue
+			}
+			if do != DeleteRow {
+				do = MoveRow
+			}
 		case isKey(p.Attribute):
 			do = DeleteRow
-		case p.Do != doErase && replaced(value):
+		case f.Do != doErase && replaced(value):
 			continue
 		case do == KeepRow:
 			do = EditRow
@@ -201,13 +243,13 @@ func (m *personal) decide(item table.Item, changed time.Time) (ActionDo, []Field
 	if !kept && do == KeepRow { // nothing is left but the reference itself
 		return EditRow, fields
 	}
-	if kept && do == DeleteRow {
+	if kept {
 		return m.keepKey(fields)
 	}
 	return do, fields
 }
 
-// keepKey is what becomes of a row whose key would be erased, but for something in it that is kept: the key stays as long.
+// keepKey is what becomes of a row in which something is kept: if its key would be erased, it stays as long.
 func (m *personal) keepKey(fields []FieldAction) (ActionDo, []FieldAction) {
 	do := KeepRow
 	var last FieldAction
@@ -217,10 +259,12 @@ func (m *personal) keepKey(fields []FieldAction) (ActionDo, []FieldAction) {
 		}
 	}
 	for i, f := range fields {
-		switch {
-		case isKey(m.attribute(f.Field)) && f.Do == doErase:
+		switch key := isKey(m.attribute(f.Field)); {
+		case key && f.Do == doErase:
 			fields[i].Do, fields[i].Reason, fields[i].Until = doKeep, "the key of what is kept: "+last.Reason, last.Until
-		case f.Do != doKeep:
+		case key && f.Do == doPseudonymise:
+			do = MoveRow
+		case f.Do != doKeep && do == KeepRow:
 			do = EditRow
 		}
 	}
@@ -235,7 +279,11 @@ func (m *personal) attribute(field string) string {
 // replaced reports whether a text was redacted or pseudonymised before.
 func replaced(value types.AttributeValue) bool {
 	text, ok := value.(*types.AttributeValueMemberS)
-	return ok && (text.Value == redactedText || strings.HasPrefix(text.Value, pseudonym))
+	return ok && isReplacement(text.Value)
+}
+
+func isReplacement(text string) bool {
+	return text == redactedText || strings.HasPrefix(text, pseudonym)
 }
 
 // pseudonym starts a text that stands for another.

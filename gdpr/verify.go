@@ -76,9 +76,10 @@ func (t *rows) Verify(ctx context.Context, task *Task) (Check, error) {
 	var mu sync.Mutex
 	check := Check{Route: "scan of the table, consistent reads"}
 	left := leftovers{}
+	rows := t.count(ctx)
 	for segment := range t.opts.Segments {
 		group.Go(func() error {
-			return t.scan(ctx, task, segment, func(item table.Item) error {
+			return t.scan(ctx, task, segment, rows, func(item table.Item) error {
 				what, err := t.judge(task, item)
 				mu.Lock()
 				defer mu.Unlock()
@@ -117,7 +118,25 @@ func (l leftovers) note() string {
 	return strings.Join(parts, ", ")
 }
 
-func (t *rows) scan(ctx context.Context, task *Task, segment int, each func(table.Item) error) error {
+// describer is a client that knows about how many rows a table has: DynamoDB counts them every six hours.
+type describer interface {
+	DescribeTable(context.Context, *dynamodb.DescribeTableInput, ...func(*dynamodb.Options)) (*dynamodb.DescribeTableOutput, error)
+}
+
+// count is about how many rows there are, or zero where nobody knows.
+func (t *rows) count(ctx context.Context) int {
+	d, ok := t.db.Client().(describer)
+	if !ok {
+		return 0
+	}
+	out, err := d.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: new(t.db.Name())})
+	if err != nil || out.Table == nil || out.Table.ItemCount == nil {
+		return 0
+	}
+	return int(*out.Table.ItemCount)
+}
+
+func (t *rows) scan(ctx context.Context, task *Task, segment, rows int, each func(table.Item) error) error {
 	in := &dynamodb.ScanInput{
 		TableName: new(t.db.Name()), ConsistentRead: new(true), Segment: new(int32(segment)), TotalSegments: new(int32(t.opts.Segments)),
 		ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
@@ -135,6 +154,7 @@ func (t *rows) scan(ctx context.Context, task *Task, segment int, each func(tabl
 				return err
 			}
 		}
+		task.Looked(len(out.Items), rows)
 		if in.ExclusiveStartKey = out.LastEvaluatedKey; len(in.ExclusiveStartKey) == 0 {
 			return nil
 		}
@@ -142,7 +162,7 @@ func (t *rows) scan(ctx context.Context, task *Task, segment int, each func(tabl
 }
 
 func (t *rows) judge(task *Task, item table.Item) (leftover, error) {
-	referred := isText(item["_sid"], task.Ref)
+	referred := concerns(item, task.Ref)
 	if !referred && !t.mentions(item, task) {
 		return unrelated, nil
 	}
@@ -150,9 +170,9 @@ func (t *rows) judge(task *Task, item table.Item) (leftover, error) {
 		return tombstone, nil
 	}
 	if !referred {
-		return remaining, nil
+		return t.judgeGuard(task, item), nil
 	}
-	a, err := t.action(item)
+	a, err := t.action(task, item)
 	if err != nil {
 		return remaining, err
 	}
@@ -161,6 +181,19 @@ func (t *rows) judge(task *Task, item table.Item) (leftover, error) {
 		return keptRow, nil
 	}
 	return remaining, nil
+}
+
+// judgeGuard is about a row that names the subject and has no reference to them: the guard of a unique value names the key of its holder, and stays as long as that.
+func (t *rows) judgeGuard(task *Task, item table.Item) leftover {
+	holder, err := json.Marshal([2]string{textOf(item["holderPk"]), textOf(item["holderSk"])})
+	if err != nil {
+		return remaining
+	}
+	a, ok := task.Planned(t.name, string(holder))
+	if ok && (a.Hold != "" || slices.ContainsFunc(a.Fields, func(f FieldAction) bool { return f.Do == doKeep })) {
+		return keptRow
+	}
+	return remaining
 }
 
 // mentions reports whether a row holds the subject's id where the policies do not rule out that it is one.
@@ -189,7 +222,7 @@ func bare(item table.Item) bool {
 		return false
 	}
 	for name := range item {
-		if !isKey(name) && (!isSystem(name) || name == "_sid") {
+		if !isKey(name) && (!isSystem(name) || isRef(name)) {
 			return false
 		}
 	}
@@ -213,11 +246,11 @@ func (t *rows) witnesses(ctx context.Context, task *Task) ([]witness, error) {
 		TableName: new(t.db.Name()), ConsistentRead: new(true), Limit: new(int32(maxWitnesses)), ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
 	})
 	if err != nil {
-		return nil, err
+		return nil, setupFault(err)
 	}
 	var list []witness
 	for _, item := range out.Items {
-		if isText(item["_sid"], task.Ref) || t.mentions(item, task) {
+		if concerns(item, task.Ref) || t.mentions(item, task) {
 			continue
 		}
 		meta, err := table.ReadMeta(item)

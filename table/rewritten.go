@@ -203,3 +203,23 @@ func (m *model) reindex(next, item Item, changed map[int]bool, moved bool, key R
 	}
 	return nil
 }
+
+// Texts are the values of those fields of a row that are texts, and are not sealed, by their names: those that the key is made of, too.
+func (e *entity[T]) Texts(item Item) (map[string]string, error) {
+	texts, err := e.m.fieldTexts(item)
+	return texts, e.fail("decode", keyOfItem(item), err)
+}
+
+func (m *model) fieldTexts(item Item) (map[string]string, error) {
+	rv := reflect.New(m.goType).Elem()
+	if err := m.decodeRow(item, rv); err != nil {
+		return nil, err
+	}
+	texts := map[string]string{}
+	for i := range m.all {
+		if v := m.all[i].value(rv); m.all[i].seal == nil && v.IsValid() && v.Kind() == reflect.String {
+			texts[m.fieldName(i)] = v.String()
+		}
+	}
+	return texts, nil
+}
