@@ -2,6 +2,7 @@ package disk_test
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"regexp"
@@ -68,10 +69,18 @@ func resident() float64 {
 	return n / 1024
 }
 
+// grown is a database and what the process took once it was loaded.
+type grown struct {
+	db   *embedded.DB
+	rows int
+	mb   float64
+}
+
 // BenchmarkGrowth measures reads and writes in memory and in a folder with so
 // many items of 1 KB: INSIDEOUT_BENCH_ROWS, a list such as "20000 2000000", which
-// takes a gigabyte or two for each million and a minute or two to load. The MB are those of the
-// whole process once they are loaded. The folder is opened again after that, so that few rows as well as many
+// takes a gigabyte or two for each million and a minute or two to load. The sizes take turns, three
+// times each. The MB are those of the
+// whole process once they are loaded. A folder is opened again after that, so that few rows as well as many
 // are read from its files rather than from what is still to be written, and a put waits for
 // the disk as it does by default.
 func BenchmarkGrowth(b *testing.B) {
@@ -79,63 +88,85 @@ func BenchmarkGrowth(b *testing.B) {
 	if sizes == "" {
 		sizes = "20000"
 	}
-	for size := range strings.FieldsSeq(sizes) {
-		rows, err := strconv.Atoi(size)
-		require.NoError(b, err)
-		b.Run("memory/"+size, func(b *testing.B) {
-			db := embedded.New(nil)
-			loaded := load(b, db, rows)
-			grow(b, db, rows, loaded)
-		})
-		b.Run("folder/"+size, func(b *testing.B) {
-			dir := b.TempDir()
-			db, err := disk.Open(dir, &embedded.Options{NoSync: true})
-			require.NoError(b, err)
-			loaded := load(b, db, rows)
-			require.NoError(b, db.Close())
-			db, err = disk.Open(dir, nil)
-			require.NoError(b, err)
-			grow(b, db, rows, loaded)
+	for name, open := range map[string]func(b *testing.B, rows int) grown{"memory": inMemory, "folder": inFolder} {
+		b.Run(name, func(b *testing.B) {
+			var all []grown
+			for size := range strings.FieldsSeq(sizes) {
+				rows, err := strconv.Atoi(size)
+				require.NoError(b, err)
+				all = append(all, open(b, rows))
+			}
+			for _, g := range all {
+				g.warm(b)
+			}
+			for range 3 {
+				for _, g := range all {
+					b.Run(fmt.Sprint("GetItem/", g.rows), g.gets)
+				}
+				for _, g := range all {
+					b.Run(fmt.Sprint("PutItem/", g.rows), g.puts)
+				}
+			}
+			for _, g := range all {
+				require.NoError(b, g.db.Close())
+			}
 		})
 	}
 }
 
-// warm is how many rows are read before the measurement.
-const warm = 50_000
-
-func grow(b *testing.B, db *embedded.DB, rows int, loaded float64) {
+func inMemory(b *testing.B, rows int) grown {
 	b.Helper()
-	for i := range warm {
-		require.Len(b, get(b, db, strconv.Itoa(spread(i, rows))), 3)
-	}
-	b.Run("GetItem", func(b *testing.B) {
-		var took []time.Duration
-		for i := 0; b.Loop(); i++ {
-			start := time.Now()
-			it := get(b, db, strconv.Itoa(spread(i, rows)))
-			took = append(took, time.Since(start))
-			require.Len(b, it, 3)
-		}
-		b.ReportMetric(median(took), "p50-µs")
-		b.ReportMetric(loaded, "MB")
-	})
-	b.Run("PutItem", func(b *testing.B) {
-		var took []time.Duration
-		for i := 0; b.Loop(); i++ {
-			it := kilobyte(spread(i, rows))
-			it["n"] = n(-i)
-			start := time.Now()
-			err := put(db, it)
-			took = append(took, time.Since(start))
-			require.NoError(b, err)
-		}
-		b.ReportMetric(median(took), "p50-µs")
-		b.ReportMetric(loaded, "MB")
-	})
-	require.NoError(b, db.Close())
+	db := embedded.New(nil)
+	return grown{db, rows, load(b, db, rows)}
 }
 
-func median(took []time.Duration) float64 {
+func inFolder(b *testing.B, rows int) grown {
+	b.Helper()
+	dir := b.TempDir()
+	db, err := disk.Open(dir, &embedded.Options{NoSync: true})
+	require.NoError(b, err)
+	mb := load(b, db, rows)
+	require.NoError(b, db.Close())
+	db, err = disk.Open(dir, nil)
+	require.NoError(b, err)
+	return grown{db, rows, mb}
+}
+
+// warm fills the caches.
+func (g grown) warm(b *testing.B) {
+	b.Helper()
+	for i := range 50_000 {
+		require.Len(b, get(b, g.db, strconv.Itoa(spread(i, g.rows))), 3)
+	}
+}
+
+func (g grown) gets(b *testing.B) {
+	var took []time.Duration
+	for i := 0; b.Loop(); i++ {
+		start := time.Now()
+		it := get(b, g.db, strconv.Itoa(spread(i, g.rows)))
+		took = append(took, time.Since(start))
+		require.Len(b, it, 3)
+	}
+	g.report(b, took)
+}
+
+func (g grown) puts(b *testing.B) {
+	var took []time.Duration
+	for i := 0; b.Loop(); i++ {
+		it := kilobyte(spread(i, g.rows))
+		it["n"] = n(rand.Int64())
+		start := time.Now()
+		err := put(g.db, it)
+		took = append(took, time.Since(start))
+		require.NoError(b, err)
+	}
+	g.report(b, took)
+}
+
+func (g grown) report(b *testing.B, took []time.Duration) {
+	b.Helper()
 	slices.Sort(took)
-	return float64(took[len(took)/2].Nanoseconds()) / 1000
+	b.ReportMetric(float64(took[len(took)/2].Nanoseconds())/1000, "p50-µs")
+	b.ReportMetric(g.mb, "MB")
 }

@@ -1,10 +1,12 @@
 package disk_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -165,4 +167,47 @@ func TestDamaged(t *testing.T) {
 	}
 	_, err = disk.Open(dir, nil)
 	require.ErrorContains(t, err, "damaged")
+}
+
+// TestDamagedLog takes copies of the folder while it is in use, as a crash would
+// leave it, and flips a byte in the middle of the log of one: answered writes follow, so that this cannot
+// be where a power loss cut it off. Of a folder that was closed nothing is left in the log.
+func TestDamagedLog(t *testing.T) {
+	t.Parallel()
+	dir, whole, damaged := t.TempDir(), t.TempDir(), t.TempDir()
+	db, err := disk.Open(dir, nil)
+	require.NoError(t, err)
+	create(t, db, false)
+	for i := range 50 {
+		require.NoError(t, put(db, item{"pk": s(fmt.Sprint(i)), "text": s(strings.Repeat("x", 2000))}))
+	}
+	require.NoError(t, os.CopyFS(whole, os.DirFS(dir)))
+	require.NoError(t, os.CopyFS(damaged, os.DirFS(dir)))
+	require.NoError(t, db.Close())
+	_, data := lastLog(t, dir)
+	require.Less(t, len(data), 1000)
+
+	db, err = disk.Open(whole, nil)
+	require.NoError(t, err)
+	require.NotNil(t, get(t, db, "49"))
+	require.NoError(t, db.Close())
+
+	name, data := lastLog(t, damaged)
+	require.Greater(t, len(data), 100_000)
+	data[len(data)/2] ^= 0xff
+	require.NoError(t, os.WriteFile(name, data, 0o600))
+	_, err = disk.Open(damaged, nil)
+	require.ErrorContains(t, err, "damaged")
+}
+
+// lastLog reads what was written to the newest log.
+func lastLog(t *testing.T, dir string) (name string, data []byte) {
+	t.Helper()
+	logs, err := filepath.Glob(filepath.Join(dir, "*.log"))
+	require.NoError(t, err)
+	require.NotEmpty(t, logs)
+	name = slices.Max(logs)
+	data, err = os.ReadFile(name)
+	require.NoError(t, err)
+	return name, bytes.TrimRight(data, "\x00")
 }

@@ -55,12 +55,28 @@ func openStore(path string, lock *pebble.Lock, opts *embedded.Options) (s *store
 		return nil, fmt.Errorf("the database is damaged or cannot be read: %w", err)
 	}
 	if fresh {
-		if err := complete(path); err != nil {
-			s.db.Close()
+		if err := s.begun(path, opts.Logger); err != nil {
 			return nil, err
 		}
 	}
 	return s, nil
+}
+
+// begun marks a new folder as a database. Pebble writes the first log of a new database in its
+// oldest format, which cannot tell damage from the end of what was written, and all
+// others in the present one; so the first log gets nothing to keep.
+func (s *store) begun(path string, l *slog.Logger) error {
+	if err := s.db.Close(); err != nil {
+		return err
+	}
+	if err := s.open(vfs.Default, path, true, l); err != nil {
+		return err
+	}
+	if err := complete(path); err != nil {
+		s.db.Close()
+		return err
+	}
+	return nil
 }
 
 func (s *store) open(fs vfs.FS, path string, exists bool, l *slog.Logger) (err error) {
@@ -288,7 +304,10 @@ func (s *store) Close() (err error) {
 		return nil
 	}
 	defer s.recovered(&err)
-	err = s.db.Close()
+	if s.failure.Load() == nil {
+		err = s.db.Flush() // files have checksums all over, the log only where more follows
+	}
+	err = errors.Join(err, s.db.Close())
 	if s.lock != nil {
 		err = errors.Join(err, s.lock.Close())
 	}
