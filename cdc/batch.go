@@ -40,7 +40,7 @@ type outgoing struct {
 }
 
 // mapRows runs the rules for rows, and notes which aggregates were touched. Each record has its images only while it is mapped.
-func (b *batch) mapRows() {
+func (b *batch) mapRows(ctx context.Context) {
 	b.out = make([]outgoing, 0, len(b.records))
 	for i := range b.records {
 		r := &b.records[i]
@@ -49,7 +49,7 @@ func (b *batch) mapRows() {
 		switch {
 		case err != nil && (c.image() == nil || b.trigger.matches(c.image())):
 			b.poison(outgoing{place: i, blame: i}, &c, "undefined", err)
-		case !ok || !b.apply(i, &c):
+		case !ok || !b.apply(ctx, i, &c):
 			b.trigger.counters.ignored.Add(1)
 		}
 		r.forget()
@@ -65,12 +65,12 @@ func (t *Trigger) matches(image table.Item) bool {
 // apply runs the rules that the row belongs to, or has belonged to, and reports whether there was one. Several rules for one record
 // have ordinals in their ids: they count the rules for this row in the order of their definition, so that a rule that skips a change
 // does not shift the ids of the others.
-func (b *batch) apply(i int, c *change) bool {
+func (b *batch) apply(ctx context.Context, i int, c *change) bool {
 	ordinal := 0
 	for _, rule := range b.trigger.rows {
 		if own, ours := c.of(rule.matches); ours {
 			if own != nil {
-				b.applyRow(i, own, rule, ordinal)
+				b.applyRow(ctx, i, own, rule, ordinal)
 			}
 			ordinal++
 		}
@@ -86,17 +86,19 @@ func (b *batch) apply(i int, c *change) bool {
 	return ordinal > 0
 }
 
-func (b *batch) applyRow(i int, c *change, rule rowRule, ordinal int) {
+func (b *batch) applyRow(ctx context.Context, i int, c *change, rule rowRule, ordinal int) {
 	id := c.id
 	if ordinal > 0 {
 		id = fmt.Sprintf("%s.%d", c.id, ordinal)
 	}
-	event, err := safely(func() (insideout.Event, error) { return rule.event(c) })
+	event, err := safely(func() (insideout.Event, error) { return rule.event(ctx, b.trigger.opts.Opener, c) })
 	if err == nil {
 		err = b.trigger.complete(&event, c, id, entityOf(c), rule.name)
 	}
 	switch {
 	case isNothing(err):
+	case errors.Is(err, errNoKeys):
+		b.fail(i, err)
 	case err != nil:
 		b.poison(outgoing{place: i, order: ordinal, blame: i}, c, rule.name, err)
 	default:

@@ -78,7 +78,7 @@ func fromLambda(r *events.DynamoDBEventRecord) record {
 // streamRecord is a record as DynamoDB Streams has it.
 type streamRecord struct{ *streams.StreamRecord }
 
-func (r streamRecord) keys(a *arena) table.Item { return fill(a, nil, r.Keys, streamValue) }
+func (r streamRecord) keys(a *arena) table.Item   { return fill(a, nil, r.Keys, streamValue) }
 func (r streamRecord) latest(a *arena) table.Item { return fill(a, &a.new, r.NewImage, streamValue) }
 
 func (r streamRecord) last(a *arena) table.Item { return fill(a, &a.old, r.OldImage, streamValue) }

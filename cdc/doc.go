@@ -43,11 +43,12 @@
 //
 // # Sealed values
 //
-// Nothing is opened on the way, and nothing sealed anew: an [insideout.Sealed] in a [Change] is the ciphertext of the row, with its origin,
-// and SetBody puts both into the event. A plain field with the tag seal is the zero value in a change, whatever is in the row, and so
-// does not count among [Change.Fields]: what is to be published is a Sealed. An aggregate is read with its DB, and has such fields if
-// that has an Opener; SetBody refuses them, as it refuses a Sealed that was never written, and the change becomes a fault that has the
-// name of the field and the row as it is stored. A mapper's error that is insideout.ErrShredded is like [ErrSkip].
+// Nothing is opened on the way unless Options.Opener does it, and nothing sealed anew: an [insideout.Sealed] in a [Change] is the
+// ciphertext of the row, with its origin, and SetBody puts both into the event. Without an Opener, a plain field with the tag seal is the
+// zero value in a change, whatever is in the row, and so does not count among [Change.Fields]: what is to be published is a Sealed. An
+// aggregate is read with its DB, and has such fields if that has an Opener. SetBody refuses them in any case, as it refuses a Sealed that
+// was never written, and the change becomes a fault that has the name of the field and the row as it is stored. A mapper's error that is
+// insideout.ErrShredded is like [ErrSkip].
 //
 // # Streams
 //

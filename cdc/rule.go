@@ -14,7 +14,7 @@ import (
 type rowRule struct {
 	name    string // the pipeline in tags and faults
 	matches func(table.Item) bool
-	event   func(*change) (insideout.Event, error)
+	event   func(context.Context, insideout.Opener, *change) (insideout.Event, error)
 }
 
 func (r rowRule) apply(t *Trigger) error {
@@ -59,8 +59,8 @@ func Publish[T any](m table.Model[T], f func(Change[T]) (insideout.Event, error)
 	return rowRule{
 		name:    m.Name(),
 		matches: m.Matches,
-		event: func(c *change) (insideout.Event, error) {
-			typed, err := rule.change(c)
+		event: func(ctx context.Context, o insideout.Opener, c *change) (insideout.Event, error) {
+			typed, err := rule.change(ctx, o, c)
 			if err != nil {
 				return insideout.Event{}, err
 			}
@@ -75,7 +75,10 @@ type imageRule[T any] struct {
 	arenas sync.Pool // of *arena, for images that are asked for late
 }
 
-func (r *imageRule[T]) change(c *change) (Change[T], error) {
+func (r *imageRule[T]) change(ctx context.Context, o insideout.Opener, c *change) (Change[T], error) {
+	if o != nil {
+		return r.opened(ctx, o, c)
+	}
 	typed := describe[T](c)
 	latest := c.latest()
 	if latest == nil {

@@ -27,6 +27,14 @@ type Options struct {
 	// Expired publishes rows whose time to live is over, as [Expired]. Default: they are cleaned up without a word.
 	Expired bool
 
+	// Opener opens what is sealed in the images of a change before a mapper of [Publish] gets them, those of a change in one call: an
+	// [insideout.Sealed] may then be revealed, and a plain field with the tag seal has its value. It is for mappers that state something
+	// about a sealed value, in a service that may know it; what is published of it is for the mapper to say: a Sealed leaves as its
+	// ciphertext all the same, and SetBody refuses plain fields that are tagged. What does not open is a fault; where keys
+	// cannot be had, the record is delivered again. A value whose key was destroyed or may not be used is zero, and says
+	// so when it is revealed. The same record gives the same event for as long as its keys are there. Default: none; nothing is opened.
+	Opener insideout.Opener
+
 	// Workers is how many aggregates are read at a time. Default: 16.
 	Workers int
 }
@@ -157,7 +165,7 @@ func (t *Trigger) complete(e *insideout.Event, c *change, id, entity, pipeline s
 func (t *Trigger) handle(ctx context.Context, records []record) (int, error) {
 	t.counters.records.Add(int64(len(records)))
 	b := &batch{trigger: t, records: records, values: new(arena), failed: map[int]error{}, index: map[owner]*touched{}}
-	b.mapRows()
+	b.mapRows(ctx)
 	b.mapAggregates(ctx)
 	b.publish(ctx)
 	return b.answer()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"reflect"
 
+	"github.com/insideout-go/insideout"
 	"github.com/insideout-go/insideout/idempotence"
 )
 
@@ -41,6 +42,8 @@ type Model[T any] interface {
 	// Decode reads an entity from a row, for instance from an image of the change stream. It does not ask whether the row is deleted. Nothing is
 	// opened: an insideout.Sealed carries its ciphertext, and other sealed fields are zero.
 	Decode(item Item) (T, error)
+	// DecodeOpen is Decode with what is sealed opened by o, in one call for all rows.
+	DecodeOpen(ctx context.Context, o insideout.Opener, items ...Item) ([]T, error)
 
 	definition() *model
 }

@@ -177,6 +177,11 @@ func (e *entity[T]) decodeAll(ctx context.Context, db *DB, items []Item) ([]T, e
 	return list, e.openAll(ctx, db, items, list)
 }
 
+// DecodeOpen is Decode with what is sealed opened by o, in one call for all rows. A field whose key was destroyed or may not be used is zero.
+func (e *entity[T]) DecodeOpen(ctx context.Context, o insideout.Opener, items ...Item) ([]T, error) {
+	return e.decodeAll(ctx, &DB{opener: o}, items)
+}
+
 func (e *entity[T]) openAll(ctx context.Context, db *DB, items []Item, list []T) error {
 	if len(e.m.sealed) == 0 {
 		return nil
