@@ -22,7 +22,7 @@ type header struct {
 // then decoded in full: members missing, or written with escapes; tags that are no texts; a claim check; something compressed; text
 // that is no JSON.
 func headerOf(raw string) (h header, ok bool) {
-	if strings.Contains(raw, markInJSON) {
+	if strings.Contains(raw, compressedMark) && strings.Contains(raw, markInJSON) { // capitals are rarer than quotes
 		return h, false
 	}
 	ok = jsonplan.Members(raw, h.set)
