@@ -53,11 +53,12 @@ func BenchmarkHandleSQS(b *testing.B) {
 	b.ReportMetric(float64((cpu()-before).Nanoseconds())/float64(b.N)/100, "cpu-ns/event")
 }
 
-// TestAllocations holds the listener's own work on an event of 1 KB, from its JSON to the request, to 60 allocations.
+// TestAllocations holds the listener's own work on an event of 1 KB, from its JSON to the request, to its allocations: 60 are what it may need at
+// most, and 20 what it needs, but for the race detector's doing.
 func TestAllocations(t *testing.T) {
 	l, batch := kilobytes(t)
 	n := testing.AllocsPerRun(20, func() { _, _ = l.HandleSQS(t.Context(), batch) })
-	require.LessOrEqual(t, n/float64(len(batch.Records)), 60.0)
+	require.LessOrEqual(t, n/float64(len(batch.Records)), 40.0)
 }
 
 // BenchmarkRebuild folds a history of events of 1 KB, four for a row or one, from their JSON into an empty table of the embedded engine.
