@@ -5,3 +5,6 @@ var (
 	Lock   = lock
 	Unlock = unlock
 )
+
+// Encode is the line of an event.
+var Encode = encode

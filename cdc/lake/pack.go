@@ -115,6 +115,9 @@ func encode(e insideout.Event) ([]byte, error) {
 	if year := e.Timestamp.UTC().Year(); year < 0 || year > 9999 {
 		return nil, fmt.Errorf("event %q happened in the year %d, outside of 0000 to 9999", e.ID, year)
 	}
+	if line := encodePlain(&e); line != nil {
+		return line, nil
+	}
 	line, err := e.MarshalJSON()
 	return append(line, '\n'), err
 }
