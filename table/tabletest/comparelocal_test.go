@@ -151,7 +151,7 @@ var localTexts = []localText{
 		engine: `Type mismatch for Index Key`, local: `cannot contain an empty \S+ value\.$`,
 	},
 	{why: "names another of several faults of an update", engine: updateTexts + `|Type mismatch for Index Key`, local: updateTexts},
-	{why: "names another of several faults of a read", engine: readTexts, local: readTexts},
+	{why: "names another of several faults of a read", engine: readTexts + `|Invalid ProjectionExpression: `, local: readTexts},
 }
 
 // otherText explains a difference between two texts, or returns "".
