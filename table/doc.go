@@ -65,7 +65,7 @@
 //	latched           true: written by a listener
 //	deleted, ttl      true: a tombstone; N, seconds
 //	_v, _v_LANE       S, versions; _d_LANE: the tombstone of a lane
-//	_sid              S, the reference to the person whom the row is about
+//	_sid              S, the reference to the person whom the row is about; _sid2 to _sid4: to others
 //	_sv               N, the schema version, of models that have several
 //
 // A guard of a unique value has pk "model|attributes|value" and sk "{unique", holderPk and holderSk, the key of the row that has the value, and that row's

@@ -39,7 +39,6 @@ type model struct {
 	owner    keyParts  // nil for a node
 	keys     *keyFunc  // instead of an id, or nil
 	people   []*person // whom a row is about
-	subject  *handle   // the first of them, or nil
 	retain   time.Duration
 	adopt    bool
 	lanes    []*lanePlan // the owner first

@@ -76,9 +76,6 @@ func isSubjectRef(attr string) bool {
 
 // checkPeople finds what rows about several people cannot have.
 func (d *definition) checkPeople() {
-	if len(d.people) > 0 {
-		d.subject = d.people[0].handle
-	}
 	switch n := len(d.people); {
 	case n > maxPeople:
 		d.fault("", fmt.Sprintf("Subject is called %d times", n), fmt.Sprintf("a row is about %d people at most: make an edge for each of them", maxPeople))
