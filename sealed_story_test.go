@@ -89,8 +89,9 @@ type recorded struct {
 
 func (r *recorded) Publish(_ context.Context, events []insideout.Event) error {
 	r.list = append(r.list, events...)
-	if r.all != nil && len(r.list) == r.want {
+	if r.all != nil && len(r.list) >= r.want {
 		close(r.all)
+		r.all = nil
 	}
 	return nil
 }
