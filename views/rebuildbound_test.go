@@ -18,6 +18,9 @@ import (
 
 // TestRebuildMemory: what a rebuild holds at a time does not grow with its history. It measures the heap of the process, and so runs alone.
 func TestRebuildMemory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it reads its history over and over")
+	}
 	const events, body, memory, allowed = 400, 8 << 10, 1 << 18, 2 << 20
 	db := newTable(t, func(e *embedded.DB) table.Client { return instant{e} })
 	l, err := views.New(db, rules()[0])
