@@ -48,7 +48,7 @@ func lostOfStruct(t reflect.Type, seen map[reflect.Type]bool) string {
 			name = sf.Name
 		}
 		if other := names[name]; other != "" && name != "" {
-			return fmt.Sprintf("JSON has one name for %s.%s and %s, and leaves out both", t, other, sf.Name)
+			return fmt.Sprintf("JSON has one name for %s.%s and %s, and leaves out one or both", t, other, sf.Name)
 		}
 		names[name] = sf.Name
 		if lost := lostInJSON(sf.Type, seen); lost != "" {
