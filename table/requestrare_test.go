@@ -147,7 +147,7 @@ func TestEveryOperationHasAGoldenRequest(t *testing.T) {
 			if m.Type.NumIn() < 2 || m.Type.In(1) != reflect.TypeFor[context.Context]() || of.name == "Edge" && seen[m.Name] {
 				continue
 			}
-			if m.Name == "Rewritten" { // it asks the Opener and the Sealer alone
+			if m.Name == "Rewritten" || m.Name == "DecodeOpen" { // they ask the Opener and the Sealer alone
 				continue
 			}
 			seen[m.Name] = seen[m.Name] || of.name == "Node"
