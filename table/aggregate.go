@@ -18,15 +18,17 @@ type RootPart[A any] struct{ part Part[A] }
 // Part is what an aggregate reads besides its root. Make one with Many or One.
 type Part[A any] struct {
 	model *model
+	fault string // what is wrong with the place
 	// decode makes an entity of a row: a pointer to it, as it is and as a struct to open.
 	decode func(item Item) (any, reflect.Value, error)
 	// put moves what decode made into its place.
 	put func(a *A, entity any) error
 }
 
-func partOf[A, T any](e *entity[T], put func(a *A, v *T) error) Part[A] {
+func partOf[A, T any](e *entity[T], fault string, put func(a *A, v *T) error) Part[A] {
 	return Part[A]{
 		model: e.m,
+		fault: fault,
 		decode: func(item Item) (any, reflect.Value, error) {
 			v, err := e.decodeRow(item)
 			return &v, reflect.ValueOf(&v).Elem(), err
@@ -35,9 +37,28 @@ func partOf[A, T any](e *entity[T], put func(a *A, v *T) error) Part[A] {
 	}
 }
 
+// placed says what is wrong with the function for a place, which is tried on an empty aggregate.
+func placed[A, P any](place func(*A) *P) (fault string) {
+	defer func() {
+		if p := recover(); p != nil {
+			fault = fmt.Sprintf("the function for its place panicked: %v", p)
+		}
+	}()
+	switch {
+	case place == nil:
+		return "there is no function for its place"
+	case place(new(A)) == nil:
+		return "the function for its place returns nil"
+	}
+	return ""
+}
+
 // Root is the node that an aggregate is about, and the place for it.
 func Root[A, T any](node *Node[T], place func(*A) *T) RootPart[A] {
-	return RootPart[A]{partOf(&node.entity, func(a *A, v *T) error {
+	if node == nil {
+		return RootPart[A]{}
+	}
+	return RootPart[A]{partOf(&node.entity, placed(place), func(a *A, v *T) error {
 		*place(a) = *v
 		return nil
 	})}
@@ -45,7 +66,10 @@ func Root[A, T any](node *Node[T], place func(*A) *T) RootPart[A] {
 
 // Many takes all edges of a kind, in the order of their ids, and the place for them.
 func Many[A, T any](edge *Edge[T], place func(*A) *[]T) Part[A] {
-	return partOf(&edge.entity, func(a *A, v *T) error {
+	if edge == nil {
+		return Part[A]{}
+	}
+	return partOf(&edge.entity, placed(place), func(a *A, v *T) error {
 		list := place(a)
 		*list = append(*list, *v)
 		return nil
@@ -54,7 +78,10 @@ func Many[A, T any](edge *Edge[T], place func(*A) *[]T) Part[A] {
 
 // One takes the edge of a kind of which an owner has one at most: a second one is an error. The place stays nil where there is none.
 func One[A, T any](edge *Edge[T], place func(*A) **T) Part[A] {
-	return partOf(&edge.entity, func(a *A, v *T) error {
+	if edge == nil {
+		return Part[A]{}
+	}
+	return partOf(&edge.entity, placed(place), func(a *A, v *T) error {
 		if *place(a) != nil {
 			return errors.New("there is more than one, and the aggregate takes One")
 		}
@@ -77,7 +104,9 @@ func (a *Aggregate[A]) Skip(models ...Definition) *Aggregate[A] {
 	next := *a
 	next.skip = slices.Clone(a.skip)
 	for _, m := range models {
-		next.skip = append(next.skip, m.definition())
+		if !missing(m) {
+			next.skip = append(next.skip, m.definition())
+		}
 	}
 	return &next
 }
@@ -94,15 +123,17 @@ func NewAggregate[A any](root RootPart[A], parts ...Part[A]) (*Aggregate[A], err
 	a := &Aggregate[A]{root: root.part}
 	d := &definition{model: &model{goType: reflect.TypeFor[A]()}}
 	if a.root.model == nil {
-		d.fault("", "there is no root", "make it with table.Root")
+		d.fault("", "there is no root", "make it with table.Root and a model")
 		return nil, d.err()
 	}
 	d.name = a.root.model.name
+	d.checkPlace(a.root.model, a.root.fault)
 	for i, p := range parts {
 		if p.model == nil {
-			d.fault("", fmt.Sprintf("part %d is empty", i), "make it with table.Many or table.One")
+			d.fault("", fmt.Sprintf("part %d is empty", i), "make it with table.Many or table.One and a model")
 			continue
 		}
+		d.checkPlace(p.model, p.fault)
 		a.parts = append(a.parts, p)
 	}
 	d.checkParts(a.models())
@@ -128,6 +159,12 @@ func (a *Aggregate[A]) models() []*model {
 		list = append(list, p.model)
 	}
 	return list
+}
+
+func (d *definition) checkPlace(m *model, fault string) {
+	if fault != "" {
+		d.fault("", fmt.Sprintf("%q: %s", m.name, fault), "func(a *A) … { return &a.Field }, with a field of the aggregate itself")
+	}
 }
 
 func (d *definition) checkParts(models []*model) {

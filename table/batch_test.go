@@ -110,7 +110,7 @@ func TestBatchRefuses(t *testing.T) {
 	for _, ops := range [][]table.Op{nil, puts(101)} {
 		require.ErrorContains(t, dry(t).Transact(t.Context(), ops...), "1 to 100 operations")
 	}
-	require.ErrorContains(t, dry(t).Transact(t.Context(), append(puts(1), puts(1)...)...), "two operations of the transaction write one row")
+	require.ErrorContains(t, dry(t).Transact(t.Context(), append(puts(1), puts(1)...)...), `table: transact line "42" "lines|0000000000000000000": invalid: operations 0 and 1 are on this row`)
 }
 
 // cancelling refuses transactions.

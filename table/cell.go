@@ -4,6 +4,7 @@ import (
 	"reflect"
 	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
@@ -38,7 +39,7 @@ func (m *model) bindID(rv reflect.Value) *string {
 
 // keyOf is the key of the row that the value of a scratch is stored in.
 func (m *model) keyOf(s *scratch) (RowKey, error) {
-	if s.id == nil || *s.id == "" {
+	if s.id == nil || *s.id == "" || !utf8.ValidString(*s.id) {
 		return m.keyOfRow(s.rv)
 	}
 	return m.key("", escapeKey(*s.id))

@@ -1,6 +1,7 @@
 package table
 
 import (
+	"bytes"
 	"reflect"
 	"strconv"
 	"strings"
@@ -159,7 +160,7 @@ func (b *builder) cond(c Cond) (string, error) {
 		return "", err
 	}
 	if h.place != inAttribute {
-		return "", invalid("field %s is part of the key: it can be a condition of the query itself, not a filter", h.goPath)
+		return "", invalid("field %s is part of the key: it can be a condition of the query itself, not a filter, and not a condition of a write, which names its row", h.goPath)
 	}
 	return b.comparison(c, h)
 }
@@ -175,12 +176,18 @@ func (b *builder) comparison(c Cond, h *handle) (string, error) {
 		if av == nil {
 			return absent(c, h, name)
 		}
+		if c.op >= opGt && c.op <= opBetween && !ordered(av) {
+			return "", invalid("field %s: values of type %s have no order: compare them with Eq or Ne", h.goPath, kindOf(av))
+		}
 		values = append(values, b.value(av))
 	}
 	switch c.op {
 	case opExists:
 		return "attribute_exists(" + name + ")", nil
 	case opBetween:
+		if turned(b.values[values[0]], b.values[values[1]]) {
+			return "", invalid("field %s: Between needs the low value first", h.goPath)
+		}
 		return name + " BETWEEN " + values[0] + " AND " + values[1], nil
 	case opBeginsWith:
 		return "begins_with(" + name + ", " + values[0] + ")", nil
@@ -193,6 +200,35 @@ func (b *builder) comparison(c Cond, h *handle) (string, error) {
 		return name + " IN (" + strings.Join(values, ", ") + ")", nil
 	}
 	return name + " " + c.op.comparator() + " " + values[0], nil
+}
+
+// ordered says whether DynamoDB compares values of the type.
+func ordered(av types.AttributeValue) bool {
+	switch av.(type) {
+	case *types.AttributeValueMemberS, *types.AttributeValueMemberN, *types.AttributeValueMemberB:
+		return true
+	}
+	return false
+}
+
+// turned says that DynamoDB would refuse the bounds of a range, which it does without a name.
+func turned(low, high types.AttributeValue) bool {
+	switch low := low.(type) {
+	case *types.AttributeValueMemberS:
+		return low.Value > textOf(high)
+	case *types.AttributeValueMemberB:
+		high, ok := high.(*types.AttributeValueMemberB)
+		return ok && bytes.Compare(low.Value, high.Value) > 0
+	case *types.AttributeValueMemberN:
+		high, ok := high.(*types.AttributeValueMemberN)
+		if !ok {
+			return false
+		}
+		from, _ := strconv.ParseFloat(low.Value, 64) // what is too close to tell is DynamoDB's to judge
+		to, _ := strconv.ParseFloat(high.Value, 64)
+		return from > to
+	}
+	return false
 }
 
 // maxIn is DynamoDB's limit.

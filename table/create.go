@@ -25,6 +25,9 @@ func Create(ctx context.Context, admin Admin, name string, schema *TableSchema) 
 	if err != nil {
 		return err
 	}
+	if admin == nil {
+		return invalid("there is no client to create %q with", name)
+	}
 	if err := create(ctx, admin, in); err != nil {
 		return fmt.Errorf("table: cannot create %q: %w", name, err)
 	}

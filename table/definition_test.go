@@ -86,13 +86,13 @@ func TestOtherDefinitionMistakes(t *testing.T) {
 		"ID: the field is nested": func() error {
 			return second(table.NewNode("p", func(p *Person, d *table.Def[Person]) { d.ID(&p.Home.City) }))
 		},
-		`there is no root (make it with table.Root)`:           func() error { return second(table.NewAggregate[Basket](table.RootPart[Basket]{})) },
-		`"line" is named twice (a row has one place)`:          func() error { return aggregate(table.Many(Lines, lines), table.Many(Lines, lines)) },
-		`the owner of "keyed" is a int`:                        func() error { return aggregate(table.Many(keyedByInt(), func(*Basket) *[]Keyed[int] { return nil })) },
-		`part 0 is empty`:                                      func() error { return aggregate(table.Part[Basket]{}) },
-		`models "line" and "line2" have the same name or role`: func() error { return schema(Lines, alsoLines()) },
-		`models "order" and "order" have the same name`:        func() error { return schema(Orders, Orders) },
-		`defines index "gsi2" with keys "data" and "data2"`:    func() error { return schema(Orders, otherKeys()) },
+		`there is no root (make it with table.Root and a model)`: func() error { return second(table.NewAggregate[Basket](table.RootPart[Basket]{})) },
+		`"line" is named twice (a row has one place)`:            func() error { return aggregate(table.Many(Lines, lines), table.Many(Lines, lines)) },
+		`the owner of "keyed" is a int`:                          func() error { return aggregate(table.Many(keyedByInt(), func(*Basket) *[]Keyed[int] { return nil })) },
+		`part 0 is empty`:                                        func() error { return aggregate(table.Part[Basket]{}) },
+		`models "line" and "line2" have the same name or role`:   func() error { return schema(Lines, alsoLines()) },
+		`models "order" and "order" have the same name`:          func() error { return schema(Orders, Orders) },
+		`defines index "gsi2" with keys "data" and "data2"`:      func() error { return schema(Orders, otherKeys()) },
 	} {
 		require.ErrorContains(t, define(), text)
 	}

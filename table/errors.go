@@ -75,6 +75,11 @@ func invalid(format string, args ...any) error {
 	return fmt.Errorf("%w: %w", ErrInvalid, fmt.Errorf(format, args...))
 }
 
+// atIndex names the element of a list that a mistake is about.
+func atIndex(i int, err error) error {
+	return invalid("id %d: %s", i, strings.TrimPrefix(err.Error(), ErrInvalid.Error()+": "))
+}
+
 // UnprocessedError lists the operations of a Batch that did not get through before the context ended or a request failed.
 // The others have been written.
 type UnprocessedError struct {

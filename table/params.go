@@ -13,6 +13,9 @@ import (
 //
 //	requests, err := db.Params(func(db *table.DB) error { return Orders.Save(ctx, db, order) })
 func (db *DB) Params(do func(db *DB) error) ([]any, error) {
+	if do == nil {
+		return nil, invalid("Params needs a function: what it asks of its DB is recorded")
+	}
 	rec := &recorder{}
 	dry := *db
 	dry.client, dry.given, dry.clock = meter(rec, db.hook), rec, new(clock)

@@ -53,7 +53,10 @@ func readingOf(opts []ReadOption, allowed ...string) (reading, error) {
 		for _, name := range allowed {
 			ok = ok || name == o.name
 		}
-		if !ok {
+		switch {
+		case o.apply == nil:
+			return r, invalid("a ReadOption is empty: make it with Limit and its like")
+		case !ok:
 			return r, invalid("%s means nothing to this read", o.name)
 		}
 		o.apply(&r)
@@ -145,7 +148,7 @@ func (e *entity[T]) BatchGet(ctx context.Context, db *DB, ids []ID, opts ...Read
 	keys := make([]RowKey, len(ids))
 	for i, id := range ids {
 		if keys[i], err = e.m.keyOfID(id); err != nil {
-			return nil, e.fail("batch get", RowKey{}, fmt.Errorf("id %d: %w", i, err))
+			return nil, e.fail("batch get", RowKey{}, atIndex(i, err))
 		}
 	}
 	rows, err := db.batchGet(ctx, keys, !r.eventual)

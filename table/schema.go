@@ -3,6 +3,7 @@ package table
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,7 +30,11 @@ type TableSchema struct {
 func Schema(models ...Definition) *TableSchema {
 	s := &TableSchema{indexes: []*indexKey{{Index: Index{Name: gsi1, PK: attrDiscriminator, SK: attrPK}}}}
 	var faults []error
-	for _, def := range models {
+	for i, def := range models {
+		if missing(def) {
+			faults = append(faults, invalid("model %d is nil", i))
+			continue
+		}
 		m := def.definition()
 		for _, other := range s.models {
 			if other.name == m.name || other.owner != nil && m.owner != nil && other.role == m.role {
@@ -47,6 +52,9 @@ func Schema(models ...Definition) *TableSchema {
 	s.err = errors.Join(append(faults, s.checkKinds())...)
 	return s
 }
+
+// missing says that there is no model behind a Definition.
+func missing(def Definition) bool { return def == nil || reflect.ValueOf(def).IsNil() }
 
 // add joins the index of a model: models that share one must agree on its keys.
 func (s *TableSchema) add(m *model, x *indexKey) error {
@@ -90,6 +98,9 @@ func (s *TableSchema) TTLAttribute() string { return attrTTL }
 // CreateTableInput is the request that makes the table: on-demand, with a change stream of new and old images, and all attributes in the
 // indexes.
 func (s *TableSchema) CreateTableInput(name string) (*dynamodb.CreateTableInput, error) {
+	if s == nil {
+		return nil, invalid("there is no schema: make it with Schema")
+	}
 	if s.err != nil {
 		return nil, fmt.Errorf("table: no schema: %w", s.err)
 	}

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // The text of keys. Segments are joined by the delimiter. Within a segment the delimiter and the escape character are
@@ -20,7 +21,11 @@ const (
 	after = "}"
 )
 
-var errEmptyKey = errors.New("a part of a key cannot be empty")
+var (
+	errEmptyKey = errors.New("a part of a key cannot be empty")
+	// errKeyBytes: JSON has no such bytes, and clients replace them, so that two ids would share a key.
+	errKeyBytes = errors.New("a part of a key must be UTF-8 text")
+)
 
 // timeLayout has a fixed width and is always UTC, so that text order is time order. RFC 3339 with nanoseconds is neither.
 const timeLayout = "2006-01-02T15:04:05.000000000Z"
@@ -72,6 +77,9 @@ func unescapeKey(s string) string {
 func encodeStringKey(rv reflect.Value) (string, error) {
 	if rv.Len() == 0 {
 		return "", errEmptyKey
+	}
+	if !utf8.ValidString(rv.String()) {
+		return "", errKeyBytes
 	}
 	return escapeKey(rv.String()), nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -42,8 +43,8 @@ func (db *DB) transaction(ctx context.Context, token *string, ops []Op) error {
 	if len(ops) == 0 || len(ops) > maxTransact {
 		return invalid("a transaction has 1 to %d operations, and %d were given", maxTransact, len(ops))
 	}
-	if len(lastOf(ops)) < len(ops) {
-		return invalid("two operations of the transaction write one row")
+	if err := twice(ops); err != nil {
+		return err
 	}
 	rows := make([]*row, len(ops))
 	for i, o := range ops {
@@ -53,6 +54,9 @@ func (db *DB) transaction(ctx context.Context, token *string, ops []Op) error {
 		}
 	}
 	stopped, canceled, err := db.commit(ctx, token, rows)
+	if len(stopped) == 0 && err != nil && !strings.HasPrefix(err.Error(), "table: ") {
+		return fmt.Errorf("table: transact: %w", err)
+	}
 	if len(stopped) == 0 {
 		return err
 	}
@@ -66,6 +70,18 @@ func (db *DB) transaction(ctx context.Context, token *string, ops []Op) error {
 		faults = append(faults, canceled)
 	}
 	return errors.Join(faults...)
+}
+
+// twice finds two operations on one row.
+func twice(ops []Op) error {
+	first := make(map[RowKey]int, len(ops))
+	for i, o := range ops {
+		if j, ok := first[o.key]; ok && o.model != nil && o.err == nil {
+			return o.model.fail("transact", o.key, invalid("operations %d and %d are on this row: a transaction takes one on each", j, i))
+		}
+		first[o.key] = i
+	}
+	return nil
 }
 
 // commitOne is a command on a row with guards.
@@ -301,6 +317,8 @@ func (db *DB) settle(acts []act, canceled *types.TransactionCanceledException) (
 			stopped = append(stopped, fault)
 		case slices.Contains(retryableCodes(), code):
 			passing = append(passing, acts[i].fault(errors.New(code), nil))
+		case textOr(reason.Message) != "":
+			stopped = append(stopped, acts[i].fault(errors.New(code+": "+*reason.Message), nil))
 		default:
 			stopped = append(stopped, acts[i].fault(errors.New(code), nil))
 		}

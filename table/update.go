@@ -2,6 +2,8 @@ package table
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -9,6 +11,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/smithy-go"
 )
 
 // Change is a part of an Update: Set and its like, and If.
@@ -20,7 +23,7 @@ type updating struct {
 	writeOptions
 }
 
-func (o WriteOption) change(u *updating) { o(&u.writeOptions) }
+func (o WriteOption) change(u *updating) { o.apply(&u.writeOptions) }
 
 // assignment is one change as the caller wrote it.
 type assignment struct {
@@ -118,12 +121,30 @@ func (e *entity[T]) Update(ctx context.Context, db *DB, id ID, changes ...Change
 	if err != nil {
 		return e.fail("update", key, err)
 	}
-	return e.fail("update", key, db.command(ctx, r))
+	return e.fail("update", key, r.pathless(db.command(ctx, r)))
+}
+
+// pathless names the fields of an update that DynamoDB refused since what they are in is not there: it does not say which.
+func (r *row) pathless(err error) error {
+	fault, ok := errors.AsType[smithy.APIError](err)
+	if !ok || fault.ErrorCode() != "ValidationException" || !strings.Contains(fault.ErrorMessage(), "document path") {
+		return err
+	}
+	var nested []string
+	for _, e := range r.edits {
+		if len(e.handle.attrs) > 1 {
+			nested = append(nested, e.handle.goPath)
+		}
+	}
+	return fmt.Errorf("field %s: the struct or list that it is in is not there: Set that one as a whole (%w)", strings.Join(nested, " or "), err)
 }
 
 func (e *entity[T]) updating(ctx context.Context, db *DB, key RowKey, changes []Change) (*row, error) {
 	var u updating
-	for _, c := range changes {
+	for i, c := range changes {
+		if c == nil {
+			return nil, invalid("change %d is nil: make it with Set and its like", i)
+		}
 		c.change(&u)
 	}
 	r, err := db.commandRow(ctx, e.m, writeUpdate, &e.m.system, key, []WriteOption{func(o *writeOptions) { *o = u.writeOptions }})

@@ -19,6 +19,9 @@ func (s *TableSchema) Verify(ctx context.Context, admin Admin, name string) (dri
 	if err != nil {
 		return nil, err
 	}
+	if admin == nil {
+		return nil, invalid("there is no client to verify %q with", name)
+	}
 	table, err := admin.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: &name})
 	if err != nil {
 		return nil, fmt.Errorf("table: cannot verify %q: %w", name, err)

@@ -31,6 +31,7 @@ type writeOptions struct {
 	lane   idempotence.Lane
 	locked bool
 	seen   time.Time
+	err    error
 }
 
 // IfUnchanged is the optimistic lock of commands: the stored row must still have the timestamp that was read, Meta.Timestamp
@@ -51,13 +52,21 @@ func InLane(lane string) WriteOption {
 	return func(o *writeOptions) { o.lane = idempotence.Lane(lane) }
 }
 
+func (o WriteOption) apply(to *writeOptions) {
+	if o == nil {
+		to.err = invalid("a WriteOption is nil: make it with If and its like")
+		return
+	}
+	o(to)
+}
+
 func writeOptionsOf(opts []WriteOption) writeOptions {
 	if len(opts) == 0 {
 		return writeOptions{}
 	}
 	o := new(writeOptions) // most writes do without
 	for _, opt := range opts {
-		opt(o)
+		opt.apply(o)
 	}
 	return *o
 }
@@ -82,7 +91,10 @@ func (db *DB) commandRow(ctx context.Context, m *model, kind writeKind, sh *shap
 
 // accept takes the options of a command.
 func (r *row) accept(o writeOptions) error {
-	if o.lane != "" {
+	switch {
+	case o.err != nil:
+		return o.err
+	case o.lane != "":
 		return invalid("InLane is for listeners: a command writes the whole row")
 	}
 	r.cond = o.conds
@@ -270,6 +282,9 @@ func (m *model) laneNamed(name idempotence.Lane) (*lanePlan, error) {
 // listenerRow is a listener's write, without fields.
 func (db *DB) listenerRow(m *model, key RowKey, ver idempotence.Version, opts []WriteOption) (*row, error) {
 	o := writeOptionsOf(opts)
+	if o.err != nil {
+		return nil, o.err
+	}
 	if len(o.conds) > 0 || o.locked {
 		return nil, invalid("If and IfUnchanged are for commands: a listener's write has no other condition than the lock")
 	}
