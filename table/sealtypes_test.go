@@ -24,6 +24,7 @@ type (
 		Born        *time.Time        `json:"born,omitempty"`
 		Notes       map[string]string `dynamo:"n" json:"n,omitempty"`
 		Kin         []person          `json:"kin,omitempty"`
+		//lint:ignore U1000 what is not exported is no part of what is sealed
 		hidden      int
 	}
 	inner struct {
