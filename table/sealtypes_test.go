@@ -25,7 +25,7 @@ type (
 		Notes       map[string]string `dynamo:"n" json:"n,omitempty"`
 		Kin         []person          `json:"kin,omitempty"`
 		//lint:ignore U1000 what is not exported is no part of what is sealed
-		hidden      int
+		hidden int
 	}
 	inner struct {
 		City string `dynamo:"city" seal:"contact"`
