@@ -92,8 +92,8 @@ func (x *indexKey) attributes(key RowKey, rv reflect.Value) ([]types.AttributeVa
 	if len(pk) > maxPK {
 		return nil, invalid("index %q: the partition key has %d bytes, and DynamoDB takes %d", x.Name, len(pk), maxPK)
 	}
-	if err := (RowKey{SK: sk}).validSK(); err != nil {
-		return nil, fmt.Errorf("index %q: %w", x.Name, err)
+	if len(sk) > maxSK {
+		return nil, invalid("index %q: the sort key has %d bytes, and DynamoDB takes %d", x.Name, len(sk), maxSK)
 	}
 	if len(none) == 1 {
 		return []types.AttributeValue{&types.AttributeValueMemberS{Value: sk}}, nil

@@ -49,6 +49,9 @@ func (n *Node[T]) SwapLane(
 	ctx context.Context, db *DB, pk string, lane idempotence.Lane, stored, next idempotence.Version, fill func(*T),
 ) (swapped bool, err error) {
 	key := RowKey{PK: pk, SK: n.m.name}
+	if fill == nil {
+		return false, n.fail("swap lane", key, invalid("there is no function that fills the lane"))
+	}
 	var v T
 	if err := n.m.decodeKey(key, reflect.ValueOf(&v).Elem()); err != nil {
 		return false, n.fail("swap lane", key, invalid("%w", err))
