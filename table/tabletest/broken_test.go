@@ -56,10 +56,11 @@ type stale struct {
 func (db stale) GetItem(ctx context.Context, in *dynamodb.GetItemInput, opts ...options) (*dynamodb.GetItemOutput, error) {
 	out, err := db.DB.GetItem(ctx, in, opts...)
 	if pk, ok := in.Key["pk"].(*types.AttributeValueMemberS); err == nil && ok && strings.HasPrefix(pk.Value, "item") {
-		if before, ok := db.last.LoadAndDelete(pk.Value); ok {
+		name := *in.TableName + "|" + pk.Value
+		if before, ok := db.last.LoadAndDelete(name); ok {
 			return before.(*dynamodb.GetItemOutput), nil
 		}
-		db.last.Store(pk.Value, out)
+		db.last.Store(name, out)
 	}
 	return out, err
 }
