@@ -21,6 +21,8 @@ type CompareOptions struct {
 	Seed uint64
 	// Duration is how long to go on. Default: 20 seconds.
 	Duration time.Duration
+	// Rounds is how many tables to try at most. Default: as many as there is time for.
+	Rounds uint64
 	// Requests is how many a round sends to its table. Default: 150.
 	Requests int
 	// Known explains a difference that is known, or returns "". It gets the
@@ -50,7 +52,7 @@ func Compare(t testing.TB, one, other Endpoint, opts *CompareOptions) {
 	}
 	d := &differ{tb: t, ctx: t.Context(), one: one, other: other, known: o.Known, excused: map[string]int{}}
 	rounds, requests := uint64(0), 0
-	for start := time.Now(); time.Since(start) < o.Duration && !t.Failed(); rounds++ {
+	for start := time.Now(); time.Since(start) < o.Duration && (o.Rounds == 0 || rounds < o.Rounds) && !t.Failed(); rounds++ {
 		g := newGenerator(rand.New(rand.NewPCG(o.Seed, rounds)))
 		script := g.script(o.Requests)
 		requests += len(script)

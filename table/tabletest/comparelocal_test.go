@@ -123,8 +123,8 @@ var localTexts = []localText{
 		engine: `Invalid (Condition|Update|Projection|Filter|KeyCondition)Expression: |unused in expressions|must be scalars; list random access`, local: keyTexts,
 	},
 	{
-		why:    "names a path beside those that overlap",
-		engine: `Two document paths overlap`, local: `Two document paths overlap`,
+		why:    "names others of several paths that overlap or conflict",
+		engine: `Two document paths (overlap|conflict)`, local: `Two document paths (overlap|conflict)`,
 	},
 	{
 		why:    "prints Java's name of a buffer for a binary value",
