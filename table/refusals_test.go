@@ -80,6 +80,7 @@ func TestLanesRefuse(t *testing.T) {
 	for text, err := range map[string]error{
 		"it takes a named lane and a version greater than the stored one":           swap("", "", ver, fill),
 		"swap lane tour \"1\" \"tour\": invalid: it takes a named lane and a versi": swap("count", ver, ver, fill),
+
 		"tour has no lane \"other\"":               swap("other", "", ver, fill),
 		"is not 13 digits":                         swap("count", "", "junk", fill),
 		"there is no function that fills the lane": swap("count", "", ver, nil),
