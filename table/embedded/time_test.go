@@ -81,6 +81,39 @@ func TestTTL(t *testing.T) {
 	})
 }
 
+// TestTTLOfIndexedRows: what expires leaves every index, also one whose key is the time itself.
+func TestTTLOfIndexedRows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		db := open(t, &embedded.Options{TTLInterval: time.Second})
+		in := rows("rows")
+		in.AttributeDefinitions = append(in.AttributeDefinitions, types.AttributeDefinition{
+			AttributeName: new("ttl"), AttributeType: types.ScalarAttributeTypeN,
+		})
+		in.LocalSecondaryIndexes = []types.LocalSecondaryIndex{{
+			IndexName: new("byTime"), Projection: &types.Projection{ProjectionType: types.ProjectionTypeKeysOnly},
+			KeySchema: []types.KeySchemaElement{
+				{AttributeName: new("pk"), KeyType: types.KeyTypeHash}, {AttributeName: new("ttl"), KeyType: types.KeyTypeRange},
+			},
+		}}
+		create(t, db, in)
+		require.NoError(t, setTTL(t, db, "rows", "ttl", true))
+		soon := n(time.Now().Unix() + 1)
+		put(t, db, "rows", item{"pk": s("a"), "sk": s("stays"), "g": s("g"), "ttl": n(time.Now().Unix() + 1000)})
+		put(t, db, "rows", item{"pk": s("a"), "sk": s("goes"), "g": s("g"), "ttl": soon})
+		put(t, db, "rows", item{"pk": s("b"), "sk": s("goes"), "g": s("g"), "ttl": soon})
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		for _, index := range []string{"byG", "byTime"} {
+			out, err := db.Scan(t.Context(), &dynamodb.ScanInput{TableName: new("rows"), IndexName: &index})
+			require.NoError(t, err)
+			require.Len(t, out.Items, 1, index)
+			require.Equal(t, s("stays"), out.Items[0]["sk"], index)
+		}
+		require.Equal(t, 1, count(t, db, "rows"))
+		require.NoError(t, db.Close())
+	})
+}
+
 func TestTTLSettings(t *testing.T) {
 	t.Parallel()
 	db := open(t, nil)

@@ -246,7 +246,11 @@ func (e *Engine) sweepTable(ctx context.Context, name string) (int, error) {
 		if err != nil {
 			return 0, internal(err)
 		}
-		if actions = append(actions, t.expire(p.Key)); len(actions) == sweepChunk {
+		a, err := t.expire(p.Key)
+		if err != nil {
+			return 0, err
+		}
+		if actions = append(actions, a); len(actions) == sweepChunk {
 			break
 		}
 	}
@@ -258,10 +262,14 @@ func (e *Engine) sweepTable(ctx context.Context, name string) (int, error) {
 
 // expire makes the action of removing a row if it still has the expiry under
 // which it was found.
-func (t *table) expire(key []byte) *action {
+func (t *table) expire(key []byte) (*action, error) {
 	seconds := int64(binary.BigEndian.Uint64(key[rowPrefixLen:]))
 	k := append(rowPrefix(t.meta.ID), key[expiryPrefixLen:]...)
-	a := &action{t: t, key: rowKey{bytes: k, hash: binary.BigEndian.Uint32(k[rowPrefixLen:])}, expiry: true}
+	partition, sort, err := attr.DecodeKey(k[rowPrefixLen+4:])
+	if err != nil {
+		return nil, internal(err)
+	}
+	a := &action{t: t, expiry: true, key: rowKey{k, binary.BigEndian.Uint32(k[rowPrefixLen:]), partition, len(k) - len(sort)}}
 	a.next = func(r *row) (attr.Item, error) {
 		item, err := r.item()
 		if err != nil {
@@ -272,5 +280,5 @@ func (t *table) expire(key []byte) *action {
 		}
 		return item, nil
 	}
-	return a
+	return a, nil
 }
