@@ -219,7 +219,7 @@ func (b *batch) rulesFor(d *delivery) ([]*rule, error) {
 	if d.event.Type == "" {
 		return nil, fmt.Errorf("views: the event %q has no type, such as \"order-placed\"", cmp.Or(d.event.ID, d.id))
 	}
-	rules := b.routes[d.event.Type]
+	rules := b.routes.to(d.event.Type)
 	if len(rules) == 0 || d.isTest() || b.opts.Source != "" && d.from() == b.opts.Source {
 		return nil, nil
 	}

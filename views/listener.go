@@ -92,7 +92,7 @@ type Listener struct {
 	opts    Options
 	given   bool
 	rules   []*rule
-	routes  map[string][]*rule // by whole event type
+	routes  routes
 	rollups []*rollup
 	anew    bool // totals are written in any case
 
@@ -106,7 +106,7 @@ type Listener struct {
 // New returns a listener that writes to db what the rules among parts make of events. It needs at least one rule; the
 // error lists every mistake.
 func New(db *table.DB, parts ...Part) (*Listener, error) {
-	l := &Listener{db: db, routes: map[string][]*rule{}}
+	l := &Listener{db: db, routes: routes{whole: map[string][]*rule{}}}
 	var faults []error
 	if db == nil {
 		faults = append(faults, errors.New("views: no table"))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -65,6 +66,33 @@ func TestIgnored(t *testing.T) {
 			require.ErrorIs(t, err, table.ErrNotFound)
 		})
 	}
+}
+
+// TestTypes: a rule is for whole types, and for prefixes where they are given as such. Faults are none of a prefix: a rule that fails with
+// them would make faults of them for ever.
+func TestTypes(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	got := map[string][]string{} // the rules of each type, in the order in which they are called
+	rule := func(name string, types ...string) views.Part {
+		return views.Upsert(customers, views.On(types...), func(e insideout.Event) (customer, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			got[e.Type] = append(got[e.Type], name)
+			return customer{ID: name}, nil
+		})
+	}
+	l, err := views.New(newTable(t, nil), rule("placed", "order-placed"), rule("order", "order-*", "credit-placed"), rule("all", "*"), rule("faults", "fault"))
+	require.NoError(t, err)
+	var batch []insideout.Event
+	for n, kind := range []string{"order-placed", "order-placed-late", "order-", "order", "reorder-placed", "credit-placed", "credit-placed-late", "fault"} {
+		batch = append(batch, event(fmt.Sprint("e", n), kind, n, "x", 0))
+	}
+	require.NoError(t, l.Handle(t.Context(), batch))
+	require.Equal(t, map[string][]string{
+		"order-placed": {"placed", "order", "all"}, "order-placed-late": {"order", "all"}, "order-": {"order", "all"}, "order": {"all"},
+		"reorder-placed": {"all"}, "credit-placed": {"order", "all"}, "credit-placed-late": {"all"}, "fault": {"faults"},
+	}, got)
 }
 
 // judging is a listener with one rule, whose mapper ends as the event's customer is called.
@@ -252,11 +280,13 @@ func TestNewReportsEveryMistake(t *testing.T) {
 	f := func(e insideout.Event) (customer, error) { return customer{ID: e.ID}, nil }
 	_, err := views.New(nil, nil, &views.Options{}, &views.Options{},
 		views.Upsert(customers, views.On(), f),
-		views.Upsert(customers, views.On("a", "a", ""), f, views.InLane("no lane")),
+		views.Upsert(customers, views.On("a", "a", "", "b*c"), f, views.InLane("no lane")),
+		views.Upsert(customers, views.On("order-placed", "order-*"), f), views.Upsert(customers, views.On("thing-*", "thing-placed-*"), f),
 		views.Upsert[insideout.Event, customer](nil, views.On("a"), f),
 		views.Rollup(purchases, customers, "", sum))
 	for _, text := range []string{
-		"no table", "part 0 is nil", "more than one Options", "for no event type", "twice for the event type", "an empty event type",
+		"no table", "part 0 is nil", "more than one Options", "for no event type", `twice for the event type "a"`, "an empty event type",
+		`"b*c": a "*" stands at the end`, `twice for the event type "order-*"`, `twice for the event type "thing-placed-*"`,
 		"no lane", "needs a model and a mapper", "needs a named lane",
 	} {
 		require.ErrorContains(t, err, text)

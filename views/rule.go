@@ -15,10 +15,11 @@ import (
 	"github.com/insideout-go/insideout/views/internal/jsonplan"
 )
 
-// Types are whole event types, such as "order-placed".
+// Types are whole event types, such as "order-placed", and prefixes of such, as "order-*".
 type Types []string
 
-// On lists the event types that a rule is for. They match as a whole: "order-placed" is not "order-placed-late".
+// On lists the event types that a rule is for. They match as a whole: "order-placed" is not "order-placed-late". One that ends in "*" is a
+// prefix: "order-*" is every type that starts with "order-", and "*" every type, but faults, which must be named.
 func On(types ...string) Types { return slices.Clone(types) }
 
 // RuleOption is an option of [Upsert] and [Remove].
@@ -66,15 +67,26 @@ func (r *rule) apply(l *Listener) error {
 	}
 	l.rules = append(l.rules, r)
 	for i, t := range r.types {
-		switch {
-		case t == "":
-			faults = append(faults, fmt.Errorf("views: the rule %q is for an empty event type", r.label))
-		case slices.Contains(r.types[:i], t):
-			faults = append(faults, fmt.Errorf("views: the rule %q is twice for the event type %q", r.label, t))
-		}
-		l.routes[t] = append(l.routes[t], r)
+		faults = append(faults, r.mistake(t, r.types[:i]))
+		l.routes.add(t, r)
 	}
 	return errors.Join(append(faults, r.lane.Valid())...)
+}
+
+// mistake tells what is wrong with a type that comes after others.
+func (r *rule) mistake(t string, before Types) error {
+	switch {
+	case t == "":
+		return fmt.Errorf("views: the rule %q is for an empty event type", r.label)
+	case strings.Contains(strings.TrimSuffix(t, anyRest), anyRest):
+		return fmt.Errorf("views: the rule %q is for the event type %q: a %q stands at the end", r.label, t, anyRest)
+	}
+	for _, other := range before {
+		if covers(other, t) || covers(t, other) {
+			return fmt.Errorf("views: the rule %q is twice for the event type %q", r.label, t)
+		}
+	}
+	return nil
 }
 
 // Upsert is the rule that writes a row of the model for each event of the types. f makes the row of an event; E is
