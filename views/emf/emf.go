@@ -13,6 +13,7 @@
 //	stale            Count         writes that came after a newer one
 //	duplicate        Count         writes that had been made before
 //	coalesced        Count         writes that a newer event of the same batch made needless
+//	withheld         Count         writes that were not made, since their subject was erased
 //	skipped          Count         events that had nothing to say
 //	faults           Count         fault events that are out
 //	failed           Count         events to be delivered again
@@ -25,7 +26,7 @@
 //	iterator.age     Milliseconds  how old the oldest record was; not in process
 //	write.latency    Milliseconds  of each request that wrote a row
 //
-// The counts reads, rolled.up and conflicted are left out of a line where all three are zero. The member "from" of a line,
+// The counts reads, rolled.up and conflicted are left out of a line where all three are zero, and so is withheld where it is. The member "from" of a line,
 // which is no dimension, says where the batch came from.
 //
 // The format is "Specification: Embedded metric format" of the CloudWatch user guide: at most 30 dimensions, and 100 values of
@@ -147,7 +148,7 @@ func latencies(values []time.Duration) metric {
 }
 
 func isMetric(name string) bool {
-	all := append(counts(views.Batch{Stats: views.Stats{Reads: 1}, From: "sqs"}), latencies(nil))
+	all := append(counts(views.Batch{Stats: views.Stats{Reads: 1, Withheld: 1}, From: "sqs"}), latencies(nil))
 	return slices.ContainsFunc(all, func(m metric) bool { return m.Name == name })
 }
 

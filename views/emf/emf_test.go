@@ -41,6 +41,7 @@ func TestLines(t *testing.T) {
 			},
 		},
 		"rollup in process": {nil, views.Batch{Stats: views.Stats{In: 1, Applied: 1, Writes: 2, Reads: 2, RolledUp: 1}, Latencies: []time.Duration{time.Millisecond}}},
+		"of the erased":     {nil, views.Batch{Stats: views.Stats{In: 1, Withheld: 1}}},
 		"nothing":           {nil, views.Batch{Stats: views.Stats{In: 1, Skipped: 1}, From: "kinesis"}},
 		"many writes":       {nil, views.Batch{Stats: views.Stats{In: 150, Applied: 150, Writes: 150}, From: "dynamodb", Latencies: many}},
 	} {
@@ -123,12 +124,12 @@ func TestConcurrent(t *testing.T) {
 
 func TestMistakes(t *testing.T) {
 	t.Parallel()
-	many := map[string]string{"": "x", "a": "", "_aws": "x", "in": "x", "write.latency": "x"}
+	many := map[string]string{"": "x", "a": "", "_aws": "x", "in": "x", "withheld": "x", "write.latency": "x"}
 	for i := range 30 {
 		many[fmt.Sprint("d", i)] = "x"
 	}
 	_, err := emf.New(nil, &emf.Options{Dimensions: many})
-	for _, text := range []string{"no writer", "35 dimensions", `""`, `"a"`, `"_aws"`, `"in"`, `"write.latency"`} {
+	for _, text := range []string{"no writer", "36 dimensions", `""`, `"a"`, `"_aws"`, `"in"`, `"withheld"`, `"write.latency"`} {
 		require.ErrorContains(t, err, text)
 	}
 }

@@ -10,6 +10,7 @@
 //	insideout.views.stale          {write}    counter    writes that came after a newer one
 //	insideout.views.duplicate      {write}    counter    writes that had been made before
 //	insideout.views.coalesced      {write}    counter    writes that a newer event of the same batch made needless
+//	insideout.views.withheld       {write}    counter    writes that were not made, since their subject was erased
 //	insideout.views.skipped        {event}    counter    events that had nothing to say
 //	insideout.views.faults         {event}    counter    fault events that are out
 //	insideout.views.failed         {event}    counter    events to be delivered again

@@ -59,7 +59,7 @@ func TestInstruments(t *testing.T) {
 	require.NoError(t, err)
 	stats := views.Stats{
 		In: 1, Applied: 2, Stale: 3, Duplicate: 4, Coalesced: 5, Skipped: 6, Faults: 7, Failed: 8, Throttled: 9,
-		Writes: 10, Reads: 11, RolledUp: 12, Conflicted: 13,
+		Writes: 10, Reads: 11, RolledUp: 12, Conflicted: 13, Withheld: 14,
 	}
 	for range 2 {
 		m.OnBatch(views.Batch{Stats: stats, From: "sqs", Age: time.Minute, Took: 250 * time.Millisecond, Latencies: []time.Duration{time.Second, 2 * time.Second}})
@@ -71,6 +71,7 @@ func TestInstruments(t *testing.T) {
 		"insideout.views.stale":         {"sqs": {6}},
 		"insideout.views.duplicate":     {"sqs": {8}},
 		"insideout.views.coalesced":     {"sqs": {10}},
+		"insideout.views.withheld":      {"sqs": {28}},
 		"insideout.views.skipped":       {"sqs": {12}},
 		"insideout.views.faults":        {"sqs": {14}},
 		"insideout.views.failed":        {"sqs": {16}},
