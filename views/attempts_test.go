@@ -168,7 +168,7 @@ func TestErrorsTellNoValues(t *testing.T) {
 		text   string
 	}{
 		"does not fit": {func(tight) (customer, error) { return customer{}, nil }, `the member "customer.name" is a number, and the mapper's type takes an int8`},
-		"panic":        {nil, "panicked with a value of the type views_test.customer"},
+		"panic":        {nil, "panic with a value of the type views_test.customer"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -77,7 +77,7 @@ func badInput() map[string]struct{ body, want string } {
 		"claim that is gone":   {`{` + head + `"s3":{"bucket":"b","key":"gone"}}`, `views: the body of the event was in the object "gone" of the bucket "b": the object is gone; objects of claim checks are kept for a limited time`},
 		"claim of another":     {`{` + head + `"s3":{"bucket":"b","key":"other"}}`, `the object "other" of the bucket "b" holds another event, "other"`},
 		"claim of a text":      {`{` + head + `"s3":{"bucket":"b","key":"text"}}`, `the object "text" of the bucket "b" holds no event`},
-		"claim that panics":    {`{` + head + `"s3":{"bucket":"b","key":"panic"}}`, `panicked: out of objects`},
+		"claim that panics":    {`{` + head + `"s3":{"bucket":"b","key":"panic"}}`, `panic: out of objects`},
 		"claim that is denied": {`{` + head + `"s3":{"bucket":"b","key":"denied"}}`, failed},
 		"no compression":       {`{` + head + `"customer":{"id":"c1","name":"COMPRESSED it is not"}}`, applied},
 	}

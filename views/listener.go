@@ -59,7 +59,8 @@ type Options struct {
 	// gives such an event up after three.
 	MaxAge time.Duration
 
-	// OnBatch is called after each batch with what was done, and must be safe for concurrent use. Default: nothing.
+	// OnBatch is called after each batch with what was done, and must be safe for concurrent use. If it panics, the batch is done
+	// all the same. Default: nothing.
 	OnBatch func(Batch)
 }
 
@@ -187,7 +188,7 @@ func (l *Listener) process(ctx context.Context, from string, n int, read func(i 
 	l.stats.add(b.stats)
 	l.mu.Unlock()
 	if l.opts.OnBatch != nil {
-		l.opts.OnBatch(b.report(from, began))
+		_, _ = safely(func() (struct{}, error) { l.opts.OnBatch(b.report(from, began)); return struct{}{}, nil })
 	}
 	return b.failed
 }

@@ -94,8 +94,8 @@ func (r *rule) mistake(t string, before Types) error {
 // this service needs.
 //
 // The row replaces the one before as a whole if the event is newer, and otherwise changes nothing: one conditional
-// write, and no read. f must therefore be a function of the event alone. It is called for several events at a time. It may return [Skip], [Retry] or [Poison]; any
-// other error, and a panic, is poison.
+// write, and no read. f must therefore be a function of the event alone, which it leaves as it is. It is called for several events at a time. It may
+// return [Skip], [Retry] or [Poison]; any other error, and a panic, is poison.
 //
 // An [insideout.Sealed] in E knows where it was sealed: f hands it on, unopened, to a field of the model with the tag
 // `seal:"contact,carried"`. Where Options.Opener opens it, f may Reveal it; insideout.ErrShredded and ErrRestricted as f's error skip

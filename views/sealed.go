@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/insideout-go/insideout"
-	"github.com/insideout-go/insideout/table"
 )
 
 // memberEEM is the member of an event that tells what is sealed in it, and where it was.
@@ -40,7 +39,7 @@ func (j judging) Open(ctx context.Context, fields []insideout.SealedField) error
 		return Retry(err)
 	}
 	for i := range fields {
-		if fault := fields[i].Err; fault != nil && !erased(fault) && !table.Retryable(fault) {
+		if fault := fields[i].Err; fault != nil && !erased(fault) && !passes(fault) {
 			return Poison(err)
 		}
 	}

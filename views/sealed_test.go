@@ -224,7 +224,7 @@ func TestSealedFaults(t *testing.T) {
 		{"keys refused", readerRegistered(t), carry, &keyring{err: errors.New("no keys for you")}, 3, "no keys"},
 		{"keys throttled", readerRegistered(t), carry, &keyring{err: context.DeadlineExceeded}, 0, ""},
 		{"mapper fails", readerRegistered(t), failing, &keyring{}, 1, "cannot take [REDACTED]"},
-		{"mapper panics", readerRegistered(t), panicking, &keyring{}, 1, "panicked"},
+		{"mapper panics", readerRegistered(t), panicking, &keyring{}, 1, "panic"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

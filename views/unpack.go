@@ -15,7 +15,6 @@ import (
 
 	"github.com/aws/smithy-go"
 	"github.com/insideout-go/insideout"
-	"github.com/insideout-go/insideout/table"
 )
 
 // ClaimChecks redeems the claim checks of events whose body was too large for the bus.
@@ -123,7 +122,7 @@ func claimError(c claim, err error) error {
 	}
 	err = fmt.Errorf("views: fetching the event's body, the object %q of the bucket %q: %w", c.Key, c.Bucket, err)
 	switch {
-	case errors.Is(err, context.Canceled), table.Retryable(err):
+	case errors.Is(err, context.Canceled), passes(err):
 		return Retry(err)
 	case ok:
 		return &verdictError{unsure, err}

@@ -8,12 +8,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"net"
+	"net/http"
 	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"github.com/insideout-go/insideout"
 	"github.com/insideout-go/insideout/table"
 	"github.com/insideout-go/insideout/views"
@@ -140,6 +144,38 @@ func TestClaimChecks(t *testing.T) {
 				require.NoError(t, err)
 				require.Equal(t, "Ann", ann.Name)
 			}
+		})
+	}
+}
+
+// failingStore is a store of claim checks that fails.
+type failingStore struct{ err error }
+
+func (s failingStore) Redeem(context.Context, string, string) ([]byte, error) {
+	return nil, fmt.Errorf("lake: %w", s.err)
+}
+
+// TestStoreIsDown: what passes is tried again for ever; of what may not, a fault is made after some attempts.
+func TestStoreIsDown(t *testing.T) {
+	t.Parallel()
+	unavailable := &smithyhttp.ResponseError{Response: &smithyhttp.Response{Response: &http.Response{StatusCode: 503}}, Err: errors.New("no answer of a service")}
+	for name, c := range map[string]struct {
+		err    error
+		passes bool
+	}{
+		"throttled": {&smithy.GenericAPIError{Code: "SlowDown"}, true}, "unavailable": {unavailable, true},
+		"late": {context.DeadlineExceeded, true}, "cut off": {&net.OpError{Op: "read", Err: io.EOF}, true},
+		"denied": {&smithy.GenericAPIError{Code: "AccessDenied"}, false}, "no bucket": {&smithy.GenericAPIError{Code: "NoSuchBucket"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var faults faultSink
+			l := newListener(t, newTable(t, nil), &views.Options{Faults: &faults, ClaimChecks: failingStore{c.err}, MaxAttempts: 3})
+			for attempt := range 5 {
+				err := l.Handle(t.Context(), []insideout.Event{claimed(1, "ann", "ann")})
+				require.Equal(t, c.passes || attempt != 2, err != nil, "attempt %d", attempt)
+			}
+			require.Equal(t, c.passes, len(faults.events) == 0)
 		})
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsretry "github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/smithy-go"
 	"github.com/insideout-go/insideout"
 	"github.com/insideout-go/insideout/table"
@@ -43,8 +45,8 @@ func Skip(reason string) error {
 func Retry(err error) error { return &verdictError{retry, cause(err)} }
 
 // Poison is the error of a mapper for an event that it will never map, whatever err is. It becomes a fault event, and
-// the batch goes on. Any error that is neither a verdict nor [table.Retryable] nor of the context is poison without
-// being wrapped.
+// the batch goes on. Any error that is neither a verdict nor of the context nor one of an AWS service that may pass, such as
+// [table.Retryable] ones, is poison without being wrapped.
 func Poison(err error) error { return &verdictError{poison, cause(err)} }
 
 func cause(err error) error {
@@ -62,7 +64,7 @@ func judgeMapper(err error) verdict {
 	if erased(err) {
 		return skip
 	}
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || table.Retryable(err) {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || passes(err) {
 		return retry
 	}
 	return poison
@@ -74,7 +76,7 @@ func judgeWrite(err error) verdict {
 	if errors.Is(err, insideout.ErrShredded) { // the row is of somebody who was erased
 		return skip
 	}
-	if table.Retryable(err) {
+	if passes(err) {
 		return retry
 	}
 	if _, ok := errors.AsType[*panicError](err); ok || errors.Is(err, table.ErrInvalid) {
@@ -89,7 +91,15 @@ func judgeWrite(err error) verdict {
 	return unsure
 }
 
-// panicError is a panic of a mapper.
+// passes reports whether the same request may succeed later, to the table or to another service: a claim check's, or a key's.
+func passes(err error) bool {
+	return table.Retryable(err) || awsretry.IsErrorRetryables{
+		awsretry.RetryableHTTPStatusCode{Codes: awsretry.DefaultRetryableHTTPStatusCodes},
+		awsretry.RetryableErrorCode{Codes: awsretry.DefaultThrottleErrorCodes},
+	}.IsErrorRetryable(err) == aws.TrueTernary
+}
+
+// panicError is a panic of what the listener was given: a mapper, a fold, a port, or the table.
 type panicError struct {
 	value any
 	stack string // without the values of arguments
@@ -99,9 +109,9 @@ type panicError struct {
 func (e *panicError) Error() string {
 	switch v := e.value.(type) {
 	case string, error:
-		return fmt.Sprintf("views: the mapper panicked: %v", v)
+		return fmt.Sprintf("views: panic: %v", v)
 	default:
-		return fmt.Sprintf("views: the mapper panicked with a value of the type %T", v)
+		return fmt.Sprintf("views: panic with a value of the type %T", v)
 	}
 }
 
