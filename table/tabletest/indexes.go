@@ -378,14 +378,15 @@ func pathsWithinKeys(c *check) {
 	c.missing(table, item{"pk": "a"})
 }
 
-func indexProjected(c *check) {
-	names := func(prefix string, n int) []string {
-		var all []string
-		for i := range n {
-			all = append(all, fmt.Sprint(prefix, i))
-		}
-		return all
+func names(prefix string, n int) []string {
+	var all []string
+	for i := range n {
+		all = append(all, fmt.Sprint(prefix, i))
 	}
+	return all
+}
+
+func indexProjected(c *check) {
 	in := definition(c.unique(), "pk:S")
 	for i := range 5 { // of DynamoDB's 20 a projection
 		global(fmt.Sprint("byG", i), "g:S", names(fmt.Sprint("n", i), 20)...)(in)

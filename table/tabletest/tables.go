@@ -70,7 +70,24 @@ func badDefinitions() []badDefinition {
 		{"a_stream_without_a_view", "", func(in *dynamodb.CreateTableInput) {
 			in.StreamSpecification = &types.StreamSpecification{StreamEnabled: new(true)}
 		}},
+		{"an_empty_name_of_a_key", "", func(in *dynamodb.CreateTableInput) { spoilKeyName(in, "") }},
+		{"a_name_of_256_characters_of_a_key", "", func(in *dynamodb.CreateTableInput) { spoilKeyName(in, strings.Repeat("a", 256)) }},
+		{"three_keys", "", func(in *dynamodb.CreateTableInput) {
+			in.KeySchema, in.AttributeDefinitions = keySchema("pk:S sk:S more:S"), attributes("pk:S sk:S more:S")
+		}},
+		{"two_keys_of_one_definition", "", func(in *dynamodb.CreateTableInput) { in.AttributeDefinitions = attributes("pk:S") }},
+		{"another_table_class", "", func(in *dynamodb.CreateTableInput) { in.TableClass = "GOLD" }},
+		{"throughput_of_zero", "", func(in *dynamodb.CreateTableInput) {
+			in.BillingMode, in.ProvisionedThroughput = types.BillingModeProvisioned, throughput(1, 0)
+		}},
+		{"a_projection_of_21_attributes", "", global("byG", "g:S", names("n", 21)...)},
+		{"an_attribute_projected_twice", "", global("byG", "g:S", "n", "n")},
+		{"a_projected_attribute_without_name", "", global("byG", "g:S", "n", "")},
 	}
+}
+
+func spoilKeyName(in *dynamodb.CreateTableInput, name string) {
+	in.KeySchema[1].AttributeName, in.AttributeDefinitions[1].AttributeName = &name, &name
 }
 
 func createDescribes(c *check) {

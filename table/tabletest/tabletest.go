@@ -118,7 +118,7 @@ type rule struct {
 func rules() []rule {
 	var all []rule
 	for _, group := range [][]rule{
-		tableRules(), indexTableRules(), itemRules(), keyRules(), numberRules(), conditionRules(), conditionFaultRules(),
+		tableRules(), tableUpdateRules(), indexTableRules(), itemRules(), keyRules(), numberRules(), conditionRules(), conditionFaultRules(),
 		updateRules(), updateFaultRules(), returnValueRules(), queryRules(), pageRules(), scanRules(), projectionRules(), indexRules(), multiKeyRules(),
 		batchRules(), transactionRules(), streamRules(), shardRules(), errorRules(), ttlRules(), tagRules(), linearRules(), sizeRules(), capacityRules(), legacyRules(),
 	} {

@@ -180,7 +180,7 @@ func (e *Engine) ListTables(ctx context.Context, in *dynamodb.ListTablesInput) (
 		v.between("limit", limit, 1, 100)
 	}
 	if s := in.ExclusiveStartTableName; s != nil {
-		v.plainName(*s, "exclusiveStartTableName", maxNameLength)
+		v.plainName("exclusiveStartTableName", s, minNameLength, maxNameLength)
 	}
 	if err := v.err(); err != nil {
 		return nil, err

@@ -1,10 +1,12 @@
 package engine
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
@@ -13,8 +15,11 @@ import (
 const (
 	maxLocalIndexes  = 5
 	maxGlobalIndexes = 20
+	maxTableKeys     = 2
 	maxIndexKeyParts = 4
-	maxNonKeyNames   = 100
+	maxNonKeyNames   = 100 // in all indexes of a table
+	maxNonKeyNamesIn = 20  // in one
+	maxThroughput    = 1_000_000_000_000
 	minNameLength    = 3
 )
 
@@ -28,7 +33,13 @@ func checkCreate(in *dynamodb.CreateTableInput) error {
 	if len(in.VectorIndexes) > 0 || in.GlobalTableSourceArn != nil || in.ResourcePolicy != nil {
 		return Unsupported("CreateTable with VectorIndexes, GlobalTableSourceArn or ResourcePolicy")
 	}
+	if err := checkPromises(in); err != nil {
+		return err
+	}
 	if err := checkBilling(in.BillingMode, in.ProvisionedThroughput); err != nil {
+		return err
+	}
+	if err := checkKeysDefined(in.KeySchema, in.AttributeDefinitions); err != nil {
 		return err
 	}
 	if err := checkPrimary(in.KeySchema); err != nil {
@@ -61,26 +72,22 @@ func checkCreate(in *dynamodb.CreateTableInput) error {
 
 func checkCreateForm(in *dynamodb.CreateTableInput) error {
 	var v violations
-	switch {
-	case in.TableName == nil:
-		v.add(nil, "tableName", notNull)
-	default:
-		v.plainName(*in.TableName, "tableName", maxARNLength)
-	}
+	v.plainName("tableName", in.TableName, 0, maxARNLength)
 	oneOf(&v, "billingMode", in.BillingMode, types.BillingMode("").Values())
+	oneOf(&v, "tableClass", in.TableClass, types.TableClass("").Values())
 	if in.AttributeDefinitions == nil {
 		v.add(nil, "attributeDefinitions", notNull)
 	}
 	for i, d := range in.AttributeDefinitions {
 		v.definition(i, d)
 	}
-	v.keySchema("keySchema", in.KeySchema)
+	v.keySchema("keySchema", in.KeySchema, maxTableKeys)
 	v.throughput("provisionedThroughput", in.ProvisionedThroughput)
 	for i, x := range in.LocalSecondaryIndexes {
-		v.index(member("localSecondaryIndexes", i), x.IndexName, x.KeySchema, x.Projection)
+		v.index(member("localSecondaryIndexes", i), x.IndexName, x.KeySchema, maxTableKeys, x.Projection)
 	}
 	for i, x := range in.GlobalSecondaryIndexes {
-		v.index(member("globalSecondaryIndexes", i), x.IndexName, x.KeySchema, x.Projection)
+		v.index(member("globalSecondaryIndexes", i), x.IndexName, x.KeySchema, 2*maxIndexKeyParts, x.Projection)
 		v.throughput(member("globalSecondaryIndexes", i)+".provisionedThroughput", x.ProvisionedThroughput)
 	}
 	return v.err()
@@ -90,26 +97,25 @@ func member(path string, i int) string { return path + "." + strconv.Itoa(i+1) +
 
 func (v *violations) definition(i int, d types.AttributeDefinition) {
 	path := member("attributeDefinitions", i)
-	if d.AttributeName == nil {
-		v.add(nil, path+".attributeName", notNull)
-	}
+	v.needed(path+".attributeName", d.AttributeName, 1, maxNameLength)
 	if d.AttributeType == "" {
 		v.add(nil, path+".attributeType", notNull)
 	}
 	oneOf(v, path+".attributeType", d.AttributeType, types.ScalarAttributeType("").Values())
 }
 
-func (v *violations) keySchema(path string, keys []types.KeySchemaElement) {
-	switch {
-	case keys == nil:
+func (v *violations) keySchema(path string, keys []types.KeySchemaElement, most int) {
+	if keys == nil {
 		v.add(nil, path, notNull)
-	case len(keys) == 0:
-		v.add("[]", path, "Member must have length greater than or equal to 1")
+		return
 	}
+	var shown []string
+	for _, k := range keys {
+		shown = append(shown, fmt.Sprintf("KeySchemaElement(attributeName=%s, keyType=%s)", aws.ToString(k.AttributeName), k.KeyType))
+	}
+	v.length(path, "["+strings.Join(shown, ", ")+"]", len(keys), 1, most)
 	for i, k := range keys {
-		if k.AttributeName == nil {
-			v.add(nil, member(path, i)+".attributeName", notNull)
-		}
+		v.needed(member(path, i)+".attributeName", k.AttributeName, 1, maxNameLength)
 		if k.KeyType == "" {
 			v.add(nil, member(path, i)+".keyType", notNull)
 		}
@@ -121,32 +127,35 @@ func (v *violations) throughput(path string, p *types.ProvisionedThroughput) {
 	if p == nil {
 		return
 	}
-	for name, n := range map[string]*int64{"readCapacityUnits": p.ReadCapacityUnits, "writeCapacityUnits": p.WriteCapacityUnits} {
-		switch {
-		case n == nil:
-			v.add(nil, path+"."+name, notNull)
-		case *n < 1:
-			v.add(*n, path+"."+name, "Member must have value greater than or equal to 1")
-		}
+	v.units(path+".writeCapacityUnits", p.WriteCapacityUnits)
+	v.units(path+".readCapacityUnits", p.ReadCapacityUnits)
+}
+
+func (v *violations) units(path string, n *int64) {
+	switch {
+	case n == nil:
+		v.add(nil, path, notNull)
+	case *n < 1:
+		v.add(*n, path, "Member must have value greater than or equal to 1")
 	}
 }
 
-func (v *violations) index(path string, name *string, keys []types.KeySchemaElement, p *types.Projection) {
-	switch {
-	case name == nil:
-		v.add(nil, path+".indexName", notNull)
-	default:
-		v.plainName(*name, path+".indexName", maxNameLength)
-		if len(*name) < minNameLength {
-			v.add(*name, path+".indexName", "Member must have length greater than or equal to 3")
-		}
-	}
-	v.keySchema(path+".keySchema", keys)
+func (v *violations) index(path string, name *string, keys []types.KeySchemaElement, most int, p *types.Projection) {
+	v.plainName(path+".indexName", name, minNameLength, maxNameLength)
+	v.keySchema(path+".keySchema", keys, most)
 	if p == nil {
 		v.add(nil, path+".projection", notNull)
 		return
 	}
 	oneOf(v, path+".projection.projectionType", p.ProjectionType, types.ProjectionType("").Values())
+	if p.NonKeyAttributes == nil {
+		return
+	}
+	path += ".projection.nonKeyAttributes"
+	v.length(path, "["+strings.Join(p.NonKeyAttributes, ", ")+"]", len(p.NonKeyAttributes), 1, maxNonKeyNamesIn)
+	for i, name := range p.NonKeyAttributes {
+		v.needed(member(path, i), &name, 1, maxNameLength)
+	}
 }
 
 func checkBilling(mode types.BillingMode, p *types.ProvisionedThroughput) error {
@@ -156,6 +165,52 @@ func checkBilling(mode types.BillingMode, p *types.ProvisionedThroughput) error 
 	case mode != types.BillingModePayPerRequest && p == nil:
 		return invalidParameter("ReadCapacityUnits and WriteCapacityUnits must both be specified when BillingMode is PROVISIONED")
 	}
+	return checkThroughput(p)
+}
+
+func checkThroughput(p *types.ProvisionedThroughput) error {
+	switch {
+	case p == nil:
+	case *p.ReadCapacityUnits > maxThroughput:
+		return validation("Given value %d for ReadCapacityUnits is out of bounds", *p.ReadCapacityUnits)
+	case *p.WriteCapacityUnits > maxThroughput:
+		return validation("Given value %d for WriteCapacityUnits is out of bounds", *p.WriteCapacityUnits)
+	}
+	return nil
+}
+
+// checkKeysDefined checks that the attributes of a key are defined.
+func checkKeysDefined(keys []types.KeySchemaElement, defs []types.AttributeDefinition) error {
+	if len(keys) > len(defs) {
+		return validation("Invalid KeySchema: Some index key attribute have no definition")
+	}
+	var defined []string
+	for _, d := range defs {
+		defined = append(defined, *d.AttributeName)
+	}
+	for _, name := range keyNames(keys) {
+		if !slices.Contains(defined, name) {
+			return undefinedKeys(keyNames(keys), defined)
+		}
+	}
+	return nil
+}
+
+func undefinedKeys(keys, defined []string) error {
+	return invalidParameter("Some index key attributes are not defined in AttributeDefinitions. "+
+		"Keys: [%s], AttributeDefinitions: [%s]", strings.Join(keys, ", "), strings.Join(defined, ", "))
+}
+
+// checkPromises refuses what would be answered without being done.
+func checkPromises(in *dynamodb.CreateTableInput) error {
+	refused := in.SSESpecification != nil && aws.ToBool(in.SSESpecification.Enabled) ||
+		in.OnDemandThroughput != nil || in.WarmThroughput != nil
+	for _, x := range in.GlobalSecondaryIndexes {
+		refused = refused || x.OnDemandThroughput != nil || x.WarmThroughput != nil
+	}
+	if refused {
+		return Unsupported("CreateTable with SSESpecification, OnDemandThroughput or WarmThroughput")
+	}
 	return nil
 }
 
@@ -164,9 +219,6 @@ func checkPrimary(keys []types.KeySchemaElement) error {
 	switch {
 	case keys[0].KeyType != types.KeyTypeHash:
 		return validation("Invalid KeySchema: The first KeySchemaElement is not a HASH key type")
-	case len(keys) > 2:
-		return validation("1 validation error detected: Value at 'keySchema' failed to satisfy constraint: " +
-			"Member must have length less than or equal to 2")
 	case len(keys) == 1:
 		return nil
 	case *keys[0].AttributeName == *keys[1].AttributeName:
@@ -274,19 +326,19 @@ func checkGlobalIndex(name string, keys []types.KeySchemaElement, p *types.Proje
 	case mode != types.BillingModePayPerRequest && throughput == nil:
 		return invalidParameter("ProvisionedThroughput must be specified for index: %s", name)
 	}
-	return nil
+	return checkThroughput(throughput)
 }
 
 func checkProjection(p *types.Projection) error {
 	switch {
 	case p.ProjectionType == "":
 		return invalidParameter("Unknown ProjectionType: null")
-	case p.NonKeyAttributes != nil && len(p.NonKeyAttributes) == 0:
-		return invalidParameter("NonKeyAttributes must not be empty")
 	case p.ProjectionType != types.ProjectionTypeInclude && p.NonKeyAttributes != nil:
 		return invalidParameter("ProjectionType is %s, but NonKeyAttributes is specified", p.ProjectionType)
 	case p.ProjectionType == types.ProjectionTypeInclude && p.NonKeyAttributes == nil:
 		return invalidParameter("ProjectionType is INCLUDE, but NonKeyAttributes is not specified")
+	case len(slices.Compact(slices.Sorted(slices.Values(p.NonKeyAttributes)))) < len(p.NonKeyAttributes):
+		return validation("Cannot have two attributes with the same name")
 	}
 	return nil
 }
@@ -320,8 +372,7 @@ func checkDefinitions(in *dynamodb.CreateTableInput) error {
 	for _, schema := range schemas {
 		for _, name := range keyNames(schema) {
 			if !slices.Contains(defined, name) {
-				return invalidParameter("Some index key attributes are not defined in AttributeDefinitions. "+
-					"Keys: [%s], AttributeDefinitions: [%s]", strings.Join(keyNames(schema), ", "), strings.Join(defined, ", "))
+				return undefinedKeys(keyNames(schema), defined)
 			}
 		}
 	}

@@ -46,9 +46,12 @@ func (t *table) describe() *types.TableDescription {
 			AttributeName: new(a.Name), AttributeType: types.ScalarAttributeType(a.Type),
 		})
 	}
-	if m.OnDemand {
+	if !m.OnDemandSince.IsZero() { // also one that has been on demand
 		d.BillingModeSummary = &types.BillingModeSummary{
-			BillingMode: types.BillingModePayPerRequest, LastUpdateToPayPerRequestDateTime: new(m.OnDemandSince),
+			BillingMode: types.BillingModeProvisioned, LastUpdateToPayPerRequestDateTime: new(m.OnDemandSince),
+		}
+		if m.OnDemand {
+			d.BillingModeSummary.BillingMode = types.BillingModePayPerRequest
 		}
 	}
 	if m.TableClass != "" {

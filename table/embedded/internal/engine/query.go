@@ -93,10 +93,7 @@ func unmixedQuery(in *dynamodb.QueryInput) error {
 
 func (v *violations) read(index *string, limit *int32, sel types.Select, rcc types.ReturnConsumedCapacity) {
 	if index != nil {
-		v.plainName(*index, "indexName", maxNameLength)
-		if len(*index) < minNameLength {
-			v.add(*index, "indexName", "Member must have length greater than or equal to 3")
-		}
+		v.plainName("indexName", index, minNameLength, maxNameLength)
 	}
 	if limit != nil && *limit < 1 {
 		v.add(*limit, "limit", "Member must have value greater than or equal to 1")

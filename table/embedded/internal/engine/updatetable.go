@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"slices"
-	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -30,6 +29,7 @@ func (e *Engine) UpdateTable(ctx context.Context, in *dynamodb.UpdateTableInput)
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	before := t.describe()
 	err := e.changeTable(t, in)
 	e.mu.Unlock()
 	if err != nil {
@@ -37,6 +37,13 @@ func (e *Engine) UpdateTable(ctx context.Context, in *dynamodb.UpdateTableInput)
 	}
 	d := t.describe()
 	d.TableStatus = types.TableStatusUpdating
+	for _, x := range before.GlobalSecondaryIndexes {
+		if t.index(*x.IndexName) == nil {
+			x.IndexStatus = types.IndexStatusDeleting
+			d.GlobalSecondaryIndexes = append(d.GlobalSecondaryIndexes, x)
+			d.AttributeDefinitions = before.AttributeDefinitions
+		}
+	}
 	if err := e.finishBackfills(t); err != nil {
 		return nil, err
 	}
@@ -51,18 +58,9 @@ func checkUpdateTable(in *dynamodb.UpdateTableInput) error {
 	for i, d := range in.AttributeDefinitions {
 		v.definition(i, d)
 	}
+	oneOf(&v, "tableClass", in.TableClass, types.TableClass("").Values())
 	for i, u := range in.GlobalSecondaryIndexUpdates {
-		path := member("globalSecondaryIndexUpdates", i)
-		if u.Create != nil {
-			v.index(path+".create", u.Create.IndexName, u.Create.KeySchema, u.Create.Projection)
-			v.throughput(path+".create.provisionedThroughput", u.Create.ProvisionedThroughput)
-		}
-		if u.Delete != nil && u.Delete.IndexName == nil {
-			v.add(nil, path+".delete.indexName", notNull)
-		}
-		if u.Update != nil && (u.Update.IndexName == nil || u.Update.ProvisionedThroughput == nil) {
-			v.add(nil, path+".update", notNull)
-		}
+		v.indexUpdate(member("globalSecondaryIndexUpdates", i), u)
 	}
 	if err := v.err(); err != nil {
 		return err
@@ -70,13 +68,80 @@ func checkUpdateTable(in *dynamodb.UpdateTableInput) error {
 	if len(in.ReplicaUpdates)+len(in.VectorIndexUpdates)+len(in.GlobalTableWitnessUpdates) > 0 || in.MultiRegionConsistency != "" {
 		return Unsupported("UpdateTable with ReplicaUpdates, VectorIndexUpdates, GlobalTableWitnessUpdates or MultiRegionConsistency")
 	}
+	if in.SSESpecification != nil || in.OnDemandThroughput != nil || in.WarmThroughput != nil {
+		return Unsupported("UpdateTable with SSESpecification, OnDemandThroughput or WarmThroughput")
+	}
 	if in.BillingMode == "" && in.ProvisionedThroughput == nil && in.StreamSpecification == nil &&
-		len(in.GlobalSecondaryIndexUpdates) == 0 && in.DeletionProtectionEnabled == nil && in.TableClass == "" &&
-		in.SSESpecification == nil && in.OnDemandThroughput == nil && in.WarmThroughput == nil {
+		len(in.GlobalSecondaryIndexUpdates) == 0 && in.DeletionProtectionEnabled == nil && in.TableClass == "" {
 		return validation("At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, " +
 			"GlobalSecondaryIndexUpdates or SSESpecification or ReplicaUpdates is required")
 	}
+	if in.BillingMode == types.BillingModeProvisioned && in.ProvisionedThroughput == nil {
+		return invalidParameter("ProvisionedThroughput must be specified when BillingMode is PROVISIONED")
+	}
+	if in.ProvisionedThroughput != nil && in.StreamSpecification != nil {
+		return validation("Cannot change IOPS and Streams at the same time.")
+	}
+	if err := checkThroughput(in.ProvisionedThroughput); err != nil {
+		return err
+	}
+	if err := checkIndexUpdates(in.GlobalSecondaryIndexUpdates); err != nil {
+		return err
+	}
 	return checkStreamSpec(in.StreamSpecification)
+}
+
+func (v *violations) indexUpdate(path string, u types.GlobalSecondaryIndexUpdate) {
+	if c := u.Create; c != nil {
+		v.index(path+".create", c.IndexName, c.KeySchema, 2*maxIndexKeyParts, c.Projection)
+		v.throughput(path+".create.provisionedThroughput", c.ProvisionedThroughput)
+	}
+	if u.Delete != nil {
+		v.plainName(path+".delete.indexName", u.Delete.IndexName, minNameLength, maxNameLength)
+	}
+	if u.Update == nil {
+		return
+	}
+	v.plainName(path+".update.indexName", u.Update.IndexName, minNameLength, maxNameLength)
+	if u.Update.ProvisionedThroughput == nil {
+		v.add(nil, path+".update.provisionedThroughput", notNull)
+	}
+	v.throughput(path+".update.provisionedThroughput", u.Update.ProvisionedThroughput)
+}
+
+// checkIndexUpdates asks for one change of each index that is named.
+func checkIndexUpdates(updates []types.GlobalSecondaryIndexUpdate) error {
+	seen := map[string]bool{}
+	for _, u := range updates {
+		var names []string
+		if u.Create != nil {
+			if u.Create.OnDemandThroughput != nil || u.Create.WarmThroughput != nil {
+				return Unsupported("UpdateTable with OnDemandThroughput or WarmThroughput")
+			}
+			names = append(names, *u.Create.IndexName)
+		}
+		if u.Update != nil {
+			if u.Update.OnDemandThroughput != nil || u.Update.WarmThroughput != nil {
+				return Unsupported("UpdateTable with OnDemandThroughput or WarmThroughput")
+			}
+			names = append(names, *u.Update.IndexName)
+			if err := checkThroughput(u.Update.ProvisionedThroughput); err != nil {
+				return err
+			}
+		}
+		if u.Delete != nil {
+			names = append(names, *u.Delete.IndexName)
+		}
+		if len(names) == 0 {
+			return invalidParameter("One of GlobalSecondaryIndexUpdate.Update, GlobalSecondaryIndexUpdate.Create, " +
+				"GlobalSecondaryIndexUpdate.Delete must not be null")
+		}
+		if len(names) > 1 || seen[names[0]] {
+			return invalidParameter("Only one global secondary index update per index is allowed simultaneously. Index: %s", names[0])
+		}
+		seen[names[0]] = true
+	}
+	return nil
 }
 
 // changeTable changes the description and stores it. Both e.mu and t.mu are
@@ -111,21 +176,8 @@ func (e *Engine) changeTable(t *table, in *dynamodb.UpdateTableInput) error {
 
 func (t *table) changeSettings(in *dynamodb.UpdateTableInput) error {
 	m := &t.meta
-	switch {
-	case in.BillingMode == types.BillingModePayPerRequest:
-		if in.ProvisionedThroughput != nil {
-			return checkBilling(in.BillingMode, in.ProvisionedThroughput)
-		}
-		if !m.OnDemand {
-			m.OnDemand, m.OnDemandSince, m.Throughput = true, now().UTC(), throughput{}
-		}
-	case in.BillingMode == types.BillingModeProvisioned && in.ProvisionedThroughput == nil && m.OnDemand:
-		return checkBilling(in.BillingMode, nil)
-	case in.ProvisionedThroughput != nil:
-		if m.OnDemand && in.BillingMode == "" {
-			return checkBilling(types.BillingModePayPerRequest, in.ProvisionedThroughput)
-		}
-		m.OnDemand, m.Throughput = false, newThroughput(in.ProvisionedThroughput)
+	if err := m.changeBilling(in); err != nil {
+		return err
 	}
 	if in.DeletionProtectionEnabled != nil {
 		m.DeletionProtection = *in.DeletionProtectionEnabled
@@ -133,6 +185,52 @@ func (t *table) changeSettings(in *dynamodb.UpdateTableInput) error {
 	if in.TableClass != "" {
 		m.TableClass = string(in.TableClass)
 	}
+	return nil
+}
+
+// changeBilling changes the mode and the throughput of the table. A table that
+// becomes provisioned needs the throughput of each index too.
+func (m *tableMeta) changeBilling(in *dynamodb.UpdateTableInput) error {
+	was := m.OnDemand
+	if in.BillingMode != "" {
+		m.OnDemand = in.BillingMode == types.BillingModePayPerRequest
+	}
+	if m.OnDemand {
+		if in.ProvisionedThroughput != nil {
+			return checkBilling(types.BillingModePayPerRequest, in.ProvisionedThroughput)
+		}
+		if !was {
+			m.OnDemandSince, m.Throughput = now().UTC(), throughput{}
+			for i := range m.Indexes {
+				m.Indexes[i].Throughput = throughput{}
+			}
+		}
+		return nil
+	}
+	if was {
+		for _, x := range m.Indexes {
+			named := func(u types.GlobalSecondaryIndexUpdate) bool { return u.Update != nil && *u.Update.IndexName == x.Name }
+			if !x.Local && !slices.ContainsFunc(in.GlobalSecondaryIndexUpdates, named) {
+				return invalidParameter("ProvisionedThroughput must be specified for index: %s", x.Name)
+			}
+		}
+	}
+	if in.ProvisionedThroughput == nil {
+		return nil
+	}
+	return m.Throughput.change(in.ProvisionedThroughput)
+}
+
+func (t *throughput) change(p *types.ProvisionedThroughput) error {
+	to := newThroughput(p)
+	if *t == to {
+		return validation("The provisioned throughput for the table will not change. The requested value equals the current value. "+
+			"Current ReadCapacityUnits provisioned for the table: %d. Requested ReadCapacityUnits: %d. "+
+			"Current WriteCapacityUnits provisioned for the table: %d. Requested WriteCapacityUnits: %d. "+
+			"Refer to the Amazon DynamoDB Developer Guide for current limits and how to request higher limits.",
+			t.Read, to.Read, t.Write, to.Write)
+	}
+	*t = to
 	return nil
 }
 
@@ -206,8 +304,10 @@ func (t *table) updateIndex(u *types.UpdateGlobalSecondaryIndexAction) error {
 	if err != nil {
 		return err
 	}
-	t.meta.Indexes[at].Throughput = newThroughput(u.ProvisionedThroughput)
-	return nil
+	if t.meta.OnDemand {
+		return invalidParameter("ProvisionedThroughput should not be specified for index: %s when BillingMode is PAY_PER_REQUEST", *u.IndexName)
+	}
+	return t.meta.Indexes[at].Throughput.change(u.ProvisionedThroughput)
 }
 
 // keyNames lists every attribute that is part of a key, with repetitions.
@@ -257,6 +357,13 @@ func (t *table) createIndex(c *types.CreateGlobalSecondaryIndexAction, defs []ty
 
 // define takes over the definitions of the attributes of a new key.
 func (m *tableMeta) define(names []string, defs []types.AttributeDefinition) error {
+	for _, d := range defs {
+		for _, a := range m.Attributes {
+			if a.Name == *d.AttributeName && a.Type != string(d.AttributeType) {
+				return invalidParameter("Attribute %s has type %s in the table and %s in the request", a.Name, a.Type, d.AttributeType)
+			}
+		}
+	}
 	for _, name := range names {
 		at := slices.IndexFunc(defs, func(d types.AttributeDefinition) bool { return *d.AttributeName == name })
 		have := slices.IndexFunc(m.Attributes, func(a keyAttrMeta) bool { return a.Name == name })
@@ -266,14 +373,9 @@ func (m *tableMeta) define(names []string, defs []types.AttributeDefinition) err
 			for _, d := range defs {
 				defined = append(defined, *d.AttributeName)
 			}
-			return invalidParameter("Some index key attributes are not defined in AttributeDefinitions. "+
-				"Keys: [%s], AttributeDefinitions: [%s]", strings.Join(names, ", "), strings.Join(defined, ", "))
-		case at < 0:
+			return undefinedKeys(names, defined)
 		case have < 0:
 			m.Attributes = append(m.Attributes, keyAttrMeta{name, string(defs[at].AttributeType)})
-		case m.Attributes[have].Type != string(defs[at].AttributeType):
-			return invalidParameter("Attribute %s has type %s in the table and %s in the request",
-				name, m.Attributes[have].Type, defs[at].AttributeType)
 		}
 	}
 	return nil

@@ -11,7 +11,13 @@ import (
 // are reported in one text.
 type violations []string
 
+// maxViolations is how many of them DynamoDB reports.
+const maxViolations = 10
+
 func (v *violations) add(value any, path, constraint string) {
+	if len(*v) == maxViolations {
+		return
+	}
 	shown := "null"
 	if value != nil {
 		shown = fmt.Sprintf("'%v'", value)
@@ -74,27 +80,40 @@ const (
 )
 
 // table checks the form of a table's name or ARN.
-func (v *violations) table(name *string) {
-	switch {
-	case name == nil:
-		v.add(nil, "tableName", notNull)
-	case *name == "":
-		v.add(*name, "tableName", "Member must have length greater than or equal to 1")
-	case strings.HasPrefix(*name, "arn:"):
-		if len(*name) > maxARNLength {
-			v.add(*name, "tableName", "Member must have length less than or equal to 1024")
-		}
-	default:
-		v.plainName(*name, "tableName", maxARNLength)
+func (v *violations) table(name *string) { v.tableAt("tableName", name) }
+
+func (v *violations) tableAt(path string, name *string) {
+	if name == nil || *name == "" || strings.HasPrefix(*name, "arn:") {
+		v.needed(path, name, 1, maxARNLength)
+		return
 	}
+	v.plainName(path, name, 1, maxARNLength)
 }
 
-func (v *violations) plainName(name, path string, longest int) {
-	if !namePattern.MatchString(name) {
-		v.add(name, path, "Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+")
+// plainName checks a name that has to be there and is no ARN.
+func (v *violations) plainName(path string, name *string, least, most int) {
+	if name != nil && !namePattern.MatchString(*name) {
+		v.add(*name, path, "Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+")
 	}
-	if len(name) > longest {
-		v.add(name, path, fmt.Sprintf("Member must have length less than or equal to %d", longest))
+	v.needed(path, name, least, most)
+}
+
+// needed checks a text that has to be there, and its length.
+func (v *violations) needed(path string, text *string, least, most int) {
+	if text == nil {
+		v.add(nil, path, notNull)
+		return
+	}
+	v.length(path, *text, len(*text), least, most)
+}
+
+// length checks the length n of something, shown as it is.
+func (v *violations) length(path string, shown any, n, least, most int) {
+	switch {
+	case n < least:
+		v.add(shown, path, fmt.Sprintf("Member must have length greater than or equal to %d", least))
+	case n > most:
+		v.add(shown, path, fmt.Sprintf("Member must have length less than or equal to %d", most))
 	}
 }
 
