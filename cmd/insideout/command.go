@@ -23,6 +23,9 @@ func explained(err error, flags *flag.FlagSet, out io.Writer, command, operand s
 // pace keeps a rate: what comes next comes no sooner than what was before it allows.
 type pace struct{ next time.Time }
 
+// longestPause keeps a very small rate from going round to none.
+const longestPause = float64(100 * 365 * 24 * time.Hour)
+
 // wait returns when n more may come, at so many a second; 0 is without bound.
 func (p *pace) wait(ctx context.Context, rate float64, n int) error {
 	if rate <= 0 {
@@ -35,6 +38,6 @@ func (p *pace) wait(ctx context.Context, rate float64, n int) error {
 		return ctx.Err()
 	case <-timer.C:
 	}
-	p.next = time.Now().Add(time.Duration(float64(n) / rate * float64(time.Second)))
+	p.next = time.Now().Add(time.Duration(min(longestPause, float64(n)/rate*float64(time.Second))))
 	return nil
 }

@@ -7,10 +7,13 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"github.com/insideout-go/insideout/cdc/lake/s3"
 )
 
 const faultsUsage = `insideout faults looks at the fault events that listeners and triggers publish, and sends their events again.
@@ -153,8 +156,14 @@ func (s *faultSettings) check(rest []string) error {
 	switch {
 	case (s.in == "") == (s.lake == ""):
 		return errors.New("one of -lake LAKE and -in FILE must say where the faults are")
+	case s.endpoint != "" && !strings.HasPrefix(s.lake, s3.Scheme):
+		return errors.New("-endpoint is for lakes of the form s3://BUCKET/PREFIX")
+	case !s.filter.since.IsZero() && !s.filter.until.IsZero() && !s.filter.since.Before(s.filter.until):
+		return errors.New("-since must be before -until")
 	case s.limit < 0 || s.rate < 0:
 		return errors.New("-limit and -rate cannot be negative")
+	case math.IsNaN(s.rate):
+		return errors.New("-rate must be a number")
 	case s.verb == "resubmit" && s.to == "" && !s.dryRun:
 		return fmt.Errorf("-to must say where the events go: %s; -dry-run only shows them", lakeDestinations)
 	case s.verb == "resubmit" && s.as != "events" && s.as != "records":

@@ -231,6 +231,29 @@ func TestResubmitKeepsTheRate(t *testing.T) {
 	require.Equal(t, sent, bytes.Count(noted, []byte("\n")))
 }
 
+// TestResubmitAtAVerySmallRate sends one fault, and is still waiting for the second one's turn when it is interrupted.
+func TestResubmitAtAVerySmallRate(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var errs bytes.Buffer
+	out := interrupting{cancel: cancel}
+	code := run(ctx, []string{"faults", "resubmit", "-in", faultFile(t, javascript[:2]...), "-to", "stdout", "-rate", "1e-300"}, &out, &errs)
+	require.Equal(t, exitFailed, code)
+	require.Equal(t, []string{"e1"}, ids(t, out.String()))
+}
+
+// interrupting is an output that interrupts the program a moment after the first line.
+type interrupting struct {
+	bytes.Buffer
+	cancel context.CancelFunc
+}
+
+func (w *interrupting) Write(p []byte) (int, error) {
+	time.AfterFunc(50*time.Millisecond, w.cancel)
+	return w.Buffer.Write(p)
+}
+
 // TestResubmitIsKilled: a process that is killed at any moment has noted nothing that it has not sent.
 func TestResubmitIsKilled(t *testing.T) {
 	t.Parallel()
@@ -307,6 +330,18 @@ func TestFaultsRefuse(t *testing.T) {
 		notes + ":1: it is no journal":            {"resubmit", "-in", file, "-to", "stdout", "-journal", notes},
 		"ends in the middle of a line that is no": {"resubmit", "-in", file, "-to", "file:" + notes},
 		"cannot be negative":                      {"resubmit", "-in", file, "-to", "stdout", "-rate", "-1"},
+		"-limit and -rate":                        {"list", "-in", file, "-limit", "-1"},
+		"must be a number":                        {"resubmit", "-in", file, "-to", "stdout", "-rate", "NaN"},
+		"for flag -rate":                          {"resubmit", "-in", file, "-to", "stdout", "-rate", "fast"},
+		"for flag -limit":                         {"list", "-in", file, "-limit", "few"},
+		"for flag -until":                         {"list", "-in", file, "-until", "21.11.2026"},
+		"-since must be before -until":            {"list", "-in", file, "-since", "1h", "-until", "2h"},
+		"not defined: -rate":                      {"list", "-in", file, "-rate", "1"},
+		"-endpoint is for lakes":                  {"list", "-in", file, "-endpoint", "http://127.0.0.1:1"},
+		"-lake: lake: stat":                       {"list", "-lake", file + "x", "-json"},
+		`"file:" is none of`:                      {"resubmit", "-in", file, "-to", "file:"},
+		"-to: open ":                              {"resubmit", "-in", file, "-to", "file:" + file + "/x"},
+		"-journal: ":                              {"resubmit", "-in", file, "-to", "stdout", "-journal", file + "/x"},
 	} {
 		code, out, errs := cli(t, args...)
 		require.Equal(t, exitUsage, code, want)
