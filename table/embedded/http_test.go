@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"reflect"
@@ -140,6 +141,39 @@ func TestEmptyValuesAreRefused(t *testing.T) {
 	require.Zero(t, count(t, db, "plain"))
 }
 
+// TestConstraints holds for what the SDK's client never sends: members that are missing or null, and several faults at once.
+func TestConstraints(t *testing.T) {
+	t.Parallel()
+	db := open(t, nil)
+	create(t, db, plain("plain"))
+	h := db.Handler()
+	const null = "Value null at '%s' failed to satisfy constraint: Member must not be null"
+	for _, tt := range []struct{ target, body, path string }{
+		{"PutItem", `{"TableName":"plain"}`, "item"},
+		{"BatchWriteItem", `{"RequestItems":{"plain":[{"PutRequest":{}}]}}`, "requestItems.plain.1.member.putRequest.item"},
+		{"BatchWriteItem", `{"RequestItems":{"plain":[{"DeleteRequest":{"Key":null}}]}}`, "requestItems.plain.1.member.deleteRequest.key"},
+		{"BatchGetItem", `{"RequestItems":{"plain":{}}}`, "requestItems.plain.member.keys"},
+		{"TransactWriteItems", `{"TransactItems":[{"Put":{"TableName":"plain"}}]}`, "transactItems.1.member.put.item"},
+		{"TransactWriteItems", `{"TransactItems":[{"Delete":{"Key":{}}}]}`, "transactItems.1.member.delete.tableName"},
+		{"TransactWriteItems", `{"TransactItems":[{"Update":{"TableName":"plain","Key":{}}}]}`, "transactItems.1.member.update.updateExpression"},
+		{"TransactGetItems", `{"TransactItems":[{"Get":{"TableName":"plain"}}]}`, "transactItems.1.member.get.key"},
+		{"UpdateTable", `{"TableName":"plain","GlobalSecondaryIndexUpdates":[{"Update":{"IndexName":"byG"}}]}`,
+			"globalSecondaryIndexUpdates.1.member.update.provisionedThroughput"},
+		{"TagResource", `{"ResourceArn":"x"}`, "tags"},
+		{"UpdateTimeToLive", `{"TableName":"plain","TimeToLiveSpecification":{"AttributeName":"a"}}`, "timeToLiveSpecification.enabled"},
+	} {
+		w := post(t, h, "DynamoDB_20120810."+tt.target, tt.body)
+		require.Equal(t, http.StatusBadRequest, w.Code, tt.path)
+		require.Contains(t, w.Body.String(), "1 validation error detected: "+fmt.Sprintf(null, tt.path))
+	}
+	w := post(t, h, "DynamoDB_20120810.CreateTable", `{"AttributeDefinitions":[`+strings.Repeat(`{},`, 20)+`{}],"KeySchema":[]}`)
+	require.Contains(t, w.Body.String(), "10 validation errors detected: ", "no more are told")
+	w = post(t, h, "DynamoDBStreams_20120810.GetShardIterator", `{}`)
+	for _, path := range []string{"streamArn", "shardId", "shardIteratorType"} {
+		require.Contains(t, w.Body.String(), fmt.Sprintf(null, path))
+	}
+}
+
 // FuzzHandler sends any body to every operation: the answer is 200 or 400,
 // always JSON, and never an internal error.
 func FuzzHandler(f *testing.F) {
@@ -147,7 +181,7 @@ func FuzzHandler(f *testing.F) {
 		"DynamoDB_20120810.CreateTable":             `{"TableName":"t%","BillingMode":"PAY_PER_REQUEST","KeySchema":[{"AttributeName":"a","KeyType":"HASH"}],"AttributeDefinitions":[{"AttributeName":"a","AttributeType":"S"}],"GlobalSecondaryIndexes":[{"IndexName":"byB","KeySchema":[{"AttributeName":"a","KeyType":"HASH"}],"Projection":{"ProjectionType":"ALL"}}]}`,
 		"DynamoDB_20120810.UpdateTable":             `{"TableName":"plain","GlobalSecondaryIndexUpdates":[{"Delete":{"IndexName":"byB"}}]}`,
 		"DynamoDB_20120810.DescribeTable":           `{"TableName":"plain"}`,
-		"DynamoDB_20120810.ListTables":              `{"Limit":1,"ExclusiveStartTableName":"a"}`,
+		"DynamoDB_20120810.ListTables":              `{"Limit":1,"ExclusiveStartTableName":"abc"}`,
 		"DynamoDB_20120810.UpdateTimeToLive":        `{"TableName":"plain","TimeToLiveSpecification":{"AttributeName":"ttl","Enabled":true}}`,
 		"DynamoDB_20120810.PutItem":                 `{"TableName":"plain","Item":{"pk":{"S":"a"},"sk":{"S":"b"},"l":{"L":[{"N":"1e1"},{"M":{"x":{"BS":["AA=="]}}}]}},"ConditionExpression":"attribute_not_exists(pk) OR #n < :v","ExpressionAttributeNames":{"#n":"n"},"ExpressionAttributeValues":{":v":{"N":"1"}},"ReturnValues":"ALL_OLD"}`,
 		"DynamoDB_20120810.UpdateItem":              `{"TableName":"plain","Key":{"pk":{"S":"a"},"sk":{"S":"b"}},"UpdateExpression":"SET l[0].x = if_not_exists(n, :v) + :v, y = list_append(:l, :l) REMOVE z ADD w :v DELETE q :s","ExpressionAttributeValues":{":v":{"N":"1"},":l":{"L":[]},":s":{"SS":["a"]}},"ReturnValues":"UPDATED_NEW"}`,
@@ -157,11 +191,11 @@ func FuzzHandler(f *testing.F) {
 		"DynamoDB_20120810.BatchGetItem":            `{"RequestItems":{"plain":{"Keys":[{"pk":{"S":"a"},"sk":{"S":"b"}}],"AttributesToGet":["n"]}}}`,
 		"DynamoDB_20120810.TransactWriteItems":      `{"ClientRequestToken":"x","TransactItems":[{"Update":{"TableName":"plain","Key":{"pk":{"S":"a"},"sk":{"S":"b"}},"UpdateExpression":"ADD n :v","ExpressionAttributeValues":{":v":{"N":"1"}}}}]}`,
 		"DynamoDB_20120810.TransactGetItems":        `{"TransactItems":[{"Get":{"TableName":"plain","Key":{"pk":{"S":"a"},"sk":{"S":"b"}}}}]}`,
-		"DynamoDBStreams_20120810.GetShardIterator": `{"StreamArn":"arn:aws:dynamodb:us-east-1:000000000000:table/plain/stream/2026-01-01T00:00:00.000","ShardId":"shardId-0","ShardIteratorType":"AT_SEQUENCE_NUMBER","SequenceNumber":"1"}`,
+		"DynamoDBStreams_20120810.GetShardIterator": `{"StreamArn":"arn:aws:dynamodb:us-east-1:000000000000:table/plain/stream/2026-01-01T00:00:00.000","ShardId":"shardId-00000001700000000000-00000000","ShardIteratorType":"AT_SEQUENCE_NUMBER","SequenceNumber":"100000000000000000001"}`,
 		"DynamoDBStreams_20120810.GetRecords":       `{"ShardIterator":"x","Limit":1}`,
 		"DynamoDB_20120810.ListTagsOfResource":      `{"ResourceArn":"arn:aws:dynamodb:us-east-1:000000000000:table/plain","NextToken":"x"}`,
 		"DynamoDBStreams_20120810.ListStreams":      `{"TableName":"plain","Limit":1}`,
-		"DynamoDBStreams_20120810.DescribeStream":   `{"StreamArn":"x","ExclusiveStartShardId":"y"}`,
+		"DynamoDBStreams_20120810.DescribeStream":   `{"StreamArn":"arn:aws:dynamodb:us-east-1:000000000000:table/plain/stream/2026-01-01T00:00:00.000","ExclusiveStartShardId":"y"}`,
 	}
 	for target, body := range targets {
 		f.Add(target, body)

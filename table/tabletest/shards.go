@@ -14,7 +14,10 @@ func shardRules() []rule {
 		{"streams/iterators/are_read_again_with_the_same_answer", iterateAgain},
 		{"streams/iterators/refuse_an_unknown_shard", iterateUnknown},
 		{"streams/iterators/refuse_AT_without_a_number", iterateNoNumber},
+		{"streams/iterators/refuse_LATEST_with_a_number", iterateNumbered},
+		{"streams/iterators/refuse_a_number_that_is_too_short", iterateShort},
 		{"streams/iterators/refuse_nonsense", iterateNonsense},
+		{"streams/describe/refuses_a_shard_id_that_is_too_short", describeShort},
 		{"streams/records/a_limit_is_kept", recordsLimit},
 		{"streams/records/refuses_a_limit_over_1000", recordsLimitHigh},
 		{"streams/disable/closes_the_shards_and_keeps_the_records", disableCloses},
@@ -82,6 +85,28 @@ func iterateNoNumber(c *check) {
 	_, arn := c.streamed("pk:S")
 	_, err := c.iterator(arn, *c.shards(arn)[0].ShardId, streamtypes.ShardIteratorTypeAtSequenceNumber, nil)
 	c.invalid(err)
+}
+
+func iterateNumbered(c *check) {
+	table, arn := c.streamed("pk:S")
+	c.put(table, item{"pk": "a"})
+	number := c.records(arn, 1)[0].Dynamodb.SequenceNumber
+	for _, kind := range []streamtypes.ShardIteratorType{streamtypes.ShardIteratorTypeLatest, streamtypes.ShardIteratorTypeTrimHorizon} {
+		_, err := c.iterator(arn, *c.shards(arn)[0].ShardId, kind, number)
+		c.invalid(err, "SequenceNumber should not be passed for this iterator type")
+	}
+}
+
+func iterateShort(c *check) {
+	_, arn := c.streamed("pk:S")
+	_, err := c.iterator(arn, *c.shards(arn)[0].ShardId, streamtypes.ShardIteratorTypeAtSequenceNumber, new("1"))
+	c.invalid(err, "Value '1' at 'sequenceNumber' failed to satisfy constraint: Member must have length greater than or equal to 21")
+}
+
+func describeShort(c *check) {
+	_, arn := c.streamed("pk:S")
+	_, err := c.Streams.DescribeStream(c.ctx, &dynamodbstreams.DescribeStreamInput{StreamArn: &arn, ExclusiveStartShardId: new("shard")})
+	c.invalid(err, "Value 'shard' at 'exclusiveStartShardId' failed to satisfy constraint: Member must have length greater than or equal to 28")
 }
 
 func iterateNonsense(c *check) {

@@ -21,6 +21,7 @@ func transactionRules() []rule {
 		{"transactions/write/an_unknown_table_is_not_found", transactUnknown},
 		{"transactions/write/a_token_applies_once", transactToken},
 		{"transactions/write/a_token_with_another_request_is_a_mismatch", transactMismatch},
+		{"transactions/write/a_repeated_token_costs_reads", transactTokenCost},
 		{"transactions/get/reads_in_order_with_gaps", transactGet},
 		{"transactions/get/refuses_one_item_twice", transactGetTwice},
 		{"transactions/are_isolated", transactIsolated},
@@ -154,6 +155,23 @@ func transactToken(c *check) {
 	c.stored(table, item{"pk": "a"}, item{"pk": "a", "n": 1})
 	c.ok(c.add(table, "other-"+table[:20], 1))
 	c.stored(table, item{"pk": "a"}, item{"pk": "a", "n": 2})
+}
+
+func transactTokenCost(c *check) {
+	table := c.create("pk:S")
+	in := &dynamodb.TransactWriteItemsInput{
+		ClientRequestToken: new("token-" + table[:20]), ReturnConsumedCapacity: types.ReturnConsumedCapacityIndexes,
+		TransactItems: []types.TransactWriteItem{txUpdate(table, item{"pk": "a"}, "ADD n :v", item{":v": 1})},
+	}
+	out, err := c.DynamoDB.TransactWriteItems(c.ctx, in)
+	c.ok(err)
+	cc := out.ConsumedCapacity[0]
+	c.that(cc.WriteCapacityUnits != nil && *cc.WriteCapacityUnits > 0 && cc.ReadCapacityUnits == nil, "the first call costs %v", cc)
+	c.that(cc.Table.WriteCapacityUnits != nil && *cc.Table.WriteCapacityUnits > 0, "the first call costs the table %v", cc.Table)
+	out, err = c.DynamoDB.TransactWriteItems(c.ctx, in)
+	c.ok(err)
+	cc = out.ConsumedCapacity[0]
+	c.that(cc.ReadCapacityUnits != nil && *cc.ReadCapacityUnits == 2 && cc.WriteCapacityUnits == nil, "the second call costs %v", cc)
 }
 
 func transactMismatch(c *check) {

@@ -48,13 +48,13 @@ func (e *Engine) BatchWriteItem(ctx context.Context, in *dynamodb.BatchWriteItem
 		UnprocessedItems:      lastWrites(in, left),
 		ItemCollectionMetrics: collections(actions, in.ReturnItemCollectionMetrics),
 	}
-	out.ConsumedCapacity, err = usages(actions, in.ReturnConsumedCapacity, 1, nil)
+	out.ConsumedCapacity, err = usages(actions, in.ReturnConsumedCapacity, 1, bothSides)
 	return out, err
 }
 
 // usages reports what actions have consumed, table by table.
 func usages(actions []*action, how types.ReturnConsumedCapacity, factor float64,
-	tx func(*types.ConsumedCapacity, float64),
+	side func(float64) types.Capacity,
 ) ([]types.ConsumedCapacity, error) {
 	if how == "" || how == types.ReturnConsumedCapacityNone {
 		return nil, nil
@@ -65,7 +65,7 @@ func usages(actions []*action, how types.ReturnConsumedCapacity, factor float64,
 		u := byTable[a.t]
 		if u == nil {
 			u = newUsage(a.t)
-			u.tx = tx
+			u.side = side
 			byTable[a.t] = u
 			order = append(order, u)
 		}
@@ -82,23 +82,24 @@ func usages(actions []*action, how types.ReturnConsumedCapacity, factor float64,
 
 func checkBatchWrite(in *dynamodb.BatchWriteItemInput) error {
 	var v violations
-	if in.RequestItems == nil {
-		v.add(nil, "requestItems", notNull)
-	}
 	v.capacity(in.ReturnConsumedCapacity)
 	oneOf(&v, "returnItemCollectionMetrics", in.ReturnItemCollectionMetrics, in.ReturnItemCollectionMetrics.Values())
-	if in.RequestItems != nil && len(in.RequestItems) == 0 {
-		v.add("{}", "requestItems", "Member must have length greater than or equal to 1")
-	}
+	names := v.requestItems(in.RequestItems == nil, sortedNames(in.RequestItems))
 	n := 0
-	for name, requests := range in.RequestItems {
-		v.table(&name)
-		n += len(requests)
-		if len(requests) == 0 {
-			v.add("[]", "requestItems."+name+".member", "Member must have length greater than or equal to 1")
+	for _, name := range names {
+		requests := in.RequestItems[name]
+		if n += len(requests); len(requests) == 0 || len(requests) > maxBatchWrites {
+			v.add("{"+name+"=[...]}", requestItems, "Map value must satisfy constraint: "+
+				"[Member must have length less than or equal to 25, Member must have length greater than or equal to 1]")
 		}
-		if len(requests) > maxBatchWrites {
-			v.add("", "requestItems."+name+".member", "Member must have length less than or equal to 25")
+		for i, w := range requests {
+			path := member(requestItems+"."+name, i)
+			if w.DeleteRequest != nil && w.DeleteRequest.Key == nil {
+				v.add(nil, path+".deleteRequest.key", notNull)
+			}
+			if w.PutRequest != nil && w.PutRequest.Item == nil {
+				v.add(nil, path+".putRequest.item", notNull)
+			}
 		}
 	}
 	if err := v.err(); err != nil {
@@ -108,6 +109,26 @@ func checkBatchWrite(in *dynamodb.BatchWriteItemInput) error {
 		return validation("Too many items requested for the BatchWriteItem call")
 	}
 	return nil
+}
+
+const requestItems = "requestItems"
+
+// requestItems checks the names of the tables of a batch, and gives them back.
+func (v *violations) requestItems(null bool, names []string) []string {
+	switch {
+	case null:
+		v.add(nil, requestItems, notNull)
+	case len(names) == 0:
+		v.add("{}", requestItems, "Member must have length greater than or equal to 1")
+	}
+	for _, name := range names {
+		var one violations
+		if one.table(&name); len(one) > 0 {
+			v.add("{"+name+"=[...]}", requestItems, "Map keys must satisfy constraint: [Member must have length less than or equal to 1024, "+
+				"Member must have length greater than or equal to 1, Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+]")
+		}
+	}
+	return names
 }
 
 // batchItems converts the items and keys of a batch, in the order of the tables' names.
@@ -242,22 +263,19 @@ type gets struct {
 
 func checkBatchGet(in *dynamodb.BatchGetItemInput) error {
 	var v violations
-	if in.RequestItems == nil {
-		v.add(nil, "requestItems", notNull)
-	}
 	v.capacity(in.ReturnConsumedCapacity)
-	if in.RequestItems != nil && len(in.RequestItems) == 0 {
-		v.add("{}", "requestItems", "Member must have length greater than or equal to 1")
-	}
+	names := v.requestItems(in.RequestItems == nil, sortedNames(in.RequestItems))
 	n := 0
-	for name, ka := range in.RequestItems {
-		v.table(&name)
-		n += len(ka.Keys)
-		if len(ka.Keys) == 0 {
-			v.add("[]", "requestItems."+name+".member.keys", "Member must have length greater than or equal to 1")
-		}
-		if len(ka.Keys) > maxBatchGets {
-			v.add("", "requestItems."+name+".member.keys", "Member must have length less than or equal to 100")
+	for _, name := range names {
+		keys, path := in.RequestItems[name].Keys, requestItems+"."+name+".member.keys"
+		n += len(keys)
+		switch {
+		case keys == nil:
+			v.add(nil, path, notNull)
+		case len(keys) == 0:
+			v.length(path, "[]", 0, 1, maxBatchGets)
+		default:
+			v.length(path, "[...]", len(keys), 1, maxBatchGets)
 		}
 	}
 	if err := v.err(); err != nil {

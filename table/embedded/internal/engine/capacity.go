@@ -31,11 +31,22 @@ func writeUnits(size int) float64 {
 type usage struct {
 	t             *table
 	table         float64
-	local, global map[string]types.Capacity
-	tx            func(*types.ConsumedCapacity, float64) // adds the members that transactions report
+	local, global map[string]float64
+	side          func(units float64) types.Capacity
 }
 
-func newUsage(t *table) *usage { return &usage{t: t} }
+func newUsage(t *table) *usage { return &usage{t: t, side: bothSides} }
+
+// bothSides does not tell reads and writes apart; only transactions do.
+func bothSides(units float64) types.Capacity { return types.Capacity{CapacityUnits: &units} }
+
+func readSide(units float64) types.Capacity {
+	return types.Capacity{CapacityUnits: &units, ReadCapacityUnits: &units}
+}
+
+func writeSide(units float64) types.Capacity {
+	return types.Capacity{CapacityUnits: &units, WriteCapacityUnits: &units}
+}
 
 // read adds units to an index, or to the table if there is none.
 func (u *usage) read(x *index, units float64) *usage {
@@ -53,20 +64,28 @@ func (u *usage) addIndex(x *index, units float64) {
 		m = &u.local
 	}
 	if *m == nil {
-		*m = map[string]types.Capacity{}
+		*m = map[string]float64{}
 	}
-	c := (*m)[x.Name]
-	if c.CapacityUnits != nil {
-		units += *c.CapacityUnits
+	(*m)[x.Name] += units
+}
+
+// sides renders the units of indexes; nil if there are none.
+func (u *usage) sides(indexes map[string]float64) map[string]types.Capacity {
+	var all map[string]types.Capacity
+	for name, units := range indexes {
+		if all == nil {
+			all = map[string]types.Capacity{}
+		}
+		all[name] = u.side(units)
 	}
-	(*m)[x.Name] = types.Capacity{CapacityUnits: &units}
+	return all
 }
 
 func (u *usage) total() float64 {
 	sum := u.table
-	for _, m := range []map[string]types.Capacity{u.local, u.global} {
-		for _, c := range m {
-			sum += *c.CapacityUnits
+	for _, m := range []map[string]float64{u.local, u.global} {
+		for _, units := range m {
+			sum += units
 		}
 	}
 	return sum
@@ -77,14 +96,14 @@ func (u *usage) report(how types.ReturnConsumedCapacity) *types.ConsumedCapacity
 	if how == "" || how == types.ReturnConsumedCapacityNone {
 		return nil
 	}
-	total := u.total()
-	c := &types.ConsumedCapacity{TableName: new(u.t.meta.Name), CapacityUnits: &total}
-	if u.tx != nil {
-		u.tx(c, total)
+	total := u.side(u.total())
+	c := &types.ConsumedCapacity{
+		TableName: new(u.t.meta.Name), CapacityUnits: total.CapacityUnits,
+		ReadCapacityUnits: total.ReadCapacityUnits, WriteCapacityUnits: total.WriteCapacityUnits,
 	}
 	if how == types.ReturnConsumedCapacityIndexes {
-		c.Table = &types.Capacity{CapacityUnits: new(u.table)}
-		c.LocalSecondaryIndexes, c.GlobalSecondaryIndexes = u.local, u.global
+		c.Table = new(u.side(u.table))
+		c.LocalSecondaryIndexes, c.GlobalSecondaryIndexes = u.sides(u.local), u.sides(u.global)
 	}
 	return c
 }

@@ -171,14 +171,13 @@ func deleting(d *types.TableDescription) *types.TableDescription {
 	}
 }
 
+// maxTableNames is how many names one answer has.
+const maxTableNames = 100
+
 // ListTables implements DynamoDB's operation.
 func (e *Engine) ListTables(ctx context.Context, in *dynamodb.ListTablesInput) (*dynamodb.ListTablesOutput, error) {
-	limit := 100
 	var v violations
-	if in.Limit != nil {
-		limit = int(*in.Limit)
-		v.between("limit", limit, 1, 100)
-	}
+	limit := v.limit(in.Limit, maxTableNames)
 	if s := in.ExclusiveStartTableName; s != nil {
 		v.plainName("exclusiveStartTableName", s, minNameLength, maxNameLength)
 	}

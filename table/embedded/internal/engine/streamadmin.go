@@ -13,15 +13,22 @@ import (
 	"github.com/insideout-go/insideout/table/embedded/internal/kv"
 )
 
+// DynamoDB's limits on the requests of streams.
+const (
+	maxStreamPage = 100
+	minStreamARN  = 37
+	minShardID    = 28
+	maxShardID    = 65
+	minSequence   = 21
+	maxSequence   = 40
+)
+
 func streamNotFound(text string) error {
 	return &types.ResourceNotFoundException{Message: &text}
 }
 
 // stream finds a stream by its ARN.
 func (e *Engine) stream(arn *string) (*stream, error) {
-	if arn == nil {
-		return nil, nullMember("streamArn")
-	}
 	if !strings.HasPrefix(*arn, "arn:") || !strings.Contains(*arn, "/stream/") {
 		return nil, validation("Invalid StreamArn: %s", *arn)
 	}
@@ -55,11 +62,16 @@ func (s *stream) shard(id string) *shard {
 
 // ListStreams implements the operation of DynamoDB Streams.
 func (e *Engine) ListStreams(ctx context.Context, in *dynamodbstreams.ListStreamsInput) (*dynamodbstreams.ListStreamsOutput, error) {
-	limit := 100
-	if in.Limit != nil {
-		if limit = int(*in.Limit); limit < 1 || limit > 100 {
-			return nil, rangeError("limit", limit, 1, 100)
-		}
+	var v violations
+	if in.TableName != nil {
+		v.tableAt("tableName", in.TableName)
+	}
+	if in.ExclusiveStartStreamArn != nil {
+		v.needed("exclusiveStartStreamArn", in.ExclusiveStartStreamArn, minStreamARN, maxARNLength)
+	}
+	limit := v.limit(in.Limit, maxStreamPage)
+	if err := v.err(); err != nil {
+		return nil, err
 	}
 	e.mu.RLock()
 	arns := sortedNames(e.streams)
@@ -86,11 +98,20 @@ func (e *Engine) ListStreams(ctx context.Context, in *dynamodbstreams.ListStream
 
 // DescribeStream implements the operation of DynamoDB Streams.
 func (e *Engine) DescribeStream(ctx context.Context, in *dynamodbstreams.DescribeStreamInput) (*dynamodbstreams.DescribeStreamOutput, error) {
-	limit := 100
-	if in.Limit != nil {
-		if limit = int(*in.Limit); limit < 1 || limit > 100 {
-			return nil, rangeError("limit", limit, 1, 100)
+	var v violations
+	v.needed("streamArn", in.StreamArn, minStreamARN, maxARNLength)
+	if in.ExclusiveStartShardId != nil {
+		v.needed("exclusiveStartShardId", in.ExclusiveStartShardId, minShardID, maxShardID)
+	}
+	if f := in.ShardFilter; f != nil {
+		oneOf(&v, "shardFilter.type", f.Type, f.Type.Values())
+		if f.ShardId != nil {
+			v.needed("shardFilter.shardId", f.ShardId, minShardID, maxShardID)
 		}
+	}
+	limit := v.limit(in.Limit, maxStreamPage)
+	if err := v.err(); err != nil {
+		return nil, err
 	}
 	s, err := e.stream(in.StreamArn)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
@@ -19,6 +20,7 @@ import (
 const (
 	maxRecords      = 1000
 	maxRecordBytes  = 1 << 20
+	maxIterator     = 2048
 	iteratorExpires = 15 * time.Minute
 )
 
@@ -37,9 +39,6 @@ func (it iterator) text() *string {
 
 func parseIterator(text *string) (iterator, error) {
 	bad := validation("Invalid ShardIterator")
-	if text == nil || *text == "" {
-		return iterator{}, nullMember("shardIterator")
-	}
 	var it iterator
 	at := len(*text)
 	for at > 0 && (*text)[at-1] != '|' {
@@ -54,12 +53,12 @@ func parseIterator(text *string) (iterator, error) {
 
 // GetShardIterator implements the operation of DynamoDB Streams.
 func (e *Engine) GetShardIterator(ctx context.Context, in *dynamodbstreams.GetShardIteratorInput) (*dynamodbstreams.GetShardIteratorOutput, error) {
+	if err := checkShardIterator(in); err != nil {
+		return nil, err
+	}
 	s, err := e.stream(in.StreamArn)
 	if err != nil {
 		return nil, err
-	}
-	if in.ShardId == nil {
-		return nil, nullMember("shardId")
 	}
 	sh := s.shard(*in.ShardId)
 	if sh == nil {
@@ -76,6 +75,30 @@ func (e *Engine) GetShardIterator(ctx context.Context, in *dynamodbstreams.GetSh
 	return &dynamodbstreams.GetShardIteratorOutput{ShardIterator: it.text()}, nil
 }
 
+func checkShardIterator(in *dynamodbstreams.GetShardIteratorInput) error {
+	var v violations
+	v.needed("streamArn", in.StreamArn, minStreamARN, maxARNLength)
+	v.needed("shardId", in.ShardId, minShardID, maxShardID)
+	if in.ShardIteratorType == "" {
+		v.add(nil, "shardIteratorType", notNull)
+	}
+	numbered := []types.ShardIteratorType{types.ShardIteratorTypeAfterSequenceNumber, types.ShardIteratorTypeAtSequenceNumber}
+	oneOf(&v, "shardIteratorType", in.ShardIteratorType,
+		append(numbered, types.ShardIteratorTypeLatest, types.ShardIteratorTypeTrimHorizon))
+	if in.SequenceNumber != nil {
+		v.needed("sequenceNumber", in.SequenceNumber, minSequence, maxSequence)
+	}
+	switch needs := slices.Contains(numbered, in.ShardIteratorType); {
+	case len(v) > 0:
+		return v.err()
+	case needs && in.SequenceNumber == nil:
+		return invalidParameter("Invalid SequenceNumber")
+	case !needs && in.SequenceNumber != nil:
+		return invalidParameter("SequenceNumber should not be passed for this iterator type")
+	}
+	return nil
+}
+
 // position finds the number at which an iterator begins.
 func (sh *shard) position(in *dynamodbstreams.GetShardIteratorInput) (uint64, error) {
 	sh.mu.Lock()
@@ -86,14 +109,6 @@ func (sh *shard) position(in *dynamodbstreams.GetShardIteratorInput) (uint64, er
 		return first, nil
 	case types.ShardIteratorTypeLatest:
 		return last + 1, nil
-	case types.ShardIteratorTypeAtSequenceNumber, types.ShardIteratorTypeAfterSequenceNumber:
-	default:
-		return 0, validation("1 validation error detected: Value '%s' at 'shardIteratorType' failed to satisfy constraint: "+
-			"Member must satisfy enum value set: [AFTER_SEQUENCE_NUMBER, LATEST, AT_SEQUENCE_NUMBER, TRIM_HORIZON]",
-			in.ShardIteratorType)
-	}
-	if in.SequenceNumber == nil {
-		return 0, validation("Sequence number must be specified for ShardIteratorType %s", in.ShardIteratorType)
 	}
 	seq, ok := parseSeq(*in.SequenceNumber)
 	if !ok || seq < sh.meta.Start || seq > max(last, sh.meta.Start) {
@@ -117,15 +132,15 @@ func trimmed() error {
 
 // GetRecords implements the operation of DynamoDB Streams.
 func (e *Engine) GetRecords(ctx context.Context, in *dynamodbstreams.GetRecordsInput) (*dynamodbstreams.GetRecordsOutput, error) {
+	var v violations
+	v.needed("shardIterator", in.ShardIterator, 1, maxIterator)
+	limit := v.limit(in.Limit, maxRecords)
+	if err := v.err(); err != nil {
+		return nil, err
+	}
 	it, err := parseIterator(in.ShardIterator)
 	if err != nil {
 		return nil, err
-	}
-	limit := maxRecords
-	if in.Limit != nil {
-		if limit = int(*in.Limit); limit < 1 || limit > maxRecords {
-			return nil, rangeError("limit", limit, 1, maxRecords)
-		}
 	}
 	if now().Sub(time.UnixMilli(it.Issued)) > iteratorExpires {
 		return nil, &types.ExpiredIteratorException{Message: new("The shard iterator has expired. " +

@@ -17,6 +17,7 @@ const (
 	maxTags      = 50
 	maxTagKey    = 128
 	maxTagValue  = 256
+	maxTaggedARN = 1283
 	tagsPageSize = 10
 )
 
@@ -24,8 +25,13 @@ var tagPattern = regexp.MustCompile(`^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$`)
 
 // TagResource implements DynamoDB's operation.
 func (e *Engine) TagResource(ctx context.Context, in *dynamodb.TagResourceInput) (*dynamodb.TagResourceOutput, error) {
+	var v violations
+	v.needed("resourceArn", in.ResourceArn, 1, maxTaggedARN)
 	if in.Tags == nil {
-		return nil, nullMember("tags")
+		v.add(nil, "tags", notNull)
+	}
+	if err := v.err(); err != nil {
+		return nil, err
 	}
 	if len(in.Tags) == 0 {
 		return nil, validation("Atleast one Tag needs to be provided as Input.")
@@ -42,8 +48,16 @@ func (e *Engine) TagResource(ctx context.Context, in *dynamodb.TagResourceInput)
 
 // UntagResource implements DynamoDB's operation.
 func (e *Engine) UntagResource(ctx context.Context, in *dynamodb.UntagResourceInput) (*dynamodb.UntagResourceOutput, error) {
+	var v violations
+	v.needed("resourceArn", in.ResourceArn, 1, maxTaggedARN)
 	if in.TagKeys == nil {
-		return nil, nullMember("tagKeys")
+		v.add(nil, "tagKeys", notNull)
+	}
+	for i, key := range in.TagKeys {
+		v.length(member("tagKeys", i), key, utf8.RuneCountInString(key), 1, maxTagKey)
+	}
+	if err := v.err(); err != nil {
+		return nil, err
 	}
 	if len(in.TagKeys) == 0 {
 		return nil, validation("Atleast one Tag Key needs to be provided as Input.")
@@ -57,6 +71,11 @@ func (e *Engine) UntagResource(ctx context.Context, in *dynamodb.UntagResourceIn
 
 // ListTagsOfResource implements DynamoDB's operation.
 func (e *Engine) ListTagsOfResource(ctx context.Context, in *dynamodb.ListTagsOfResourceInput) (*dynamodb.ListTagsOfResourceOutput, error) {
+	var v violations
+	v.needed("resourceArn", in.ResourceArn, 1, maxTaggedARN)
+	if err := v.err(); err != nil {
+		return nil, err
+	}
 	t, err := e.tagged(in.ResourceArn)
 	if err != nil {
 		return nil, err
@@ -78,23 +97,17 @@ func (e *Engine) ListTagsOfResource(ctx context.Context, in *dynamodb.ListTagsOf
 }
 
 func checkTags(tags []types.Tag) error {
-	seen := map[string]bool{}
+	var v violations
 	for i, tag := range tags {
-		var v violations
-		if tag.Key == nil {
-			v.add(nil, member("tags", i)+".key", notNull)
-		}
-		if tag.Value == nil {
-			v.add(nil, member("tags", i)+".value", notNull)
-		}
-		if err := v.err(); err != nil {
-			return err
-		}
-		switch n := utf8.RuneCountInString(*tag.Key); {
-		case n < 1 || n > maxTagKey:
-			return validation("A tag's key has 1 to %d characters", maxTagKey)
-		case utf8.RuneCountInString(*tag.Value) > maxTagValue:
-			return validation("A tag's value has at most %d characters", maxTagValue)
+		v.characters(member("tags", i)+".key", tag.Key, 1, maxTagKey)
+		v.characters(member("tags", i)+".value", tag.Value, 0, maxTagValue)
+	}
+	if err := v.err(); err != nil {
+		return err
+	}
+	seen := map[string]bool{}
+	for _, tag := range tags {
+		switch {
 		case !tagPattern.MatchString(*tag.Key) || !tagPattern.MatchString(*tag.Value):
 			return validation("One or more parameter values are not valid. Tags have letters, numbers, spaces and _.:/=+-@ only")
 		case strings.HasPrefix(*tag.Key, "aws:"):
@@ -110,22 +123,30 @@ func checkTags(tags []types.Tag) error {
 	return nil
 }
 
+// characters checks a text that has to be there, and its length in characters.
+func (v *violations) characters(path string, text *string, least, most int) {
+	if text == nil {
+		v.add(nil, path, notNull)
+		return
+	}
+	v.length(path, *text, utf8.RuneCountInString(*text), least, most)
+}
+
 func tooManyTags() error {
 	return validation("One or more parameter values were invalid: Too many tags: the limit is %d", maxTags)
 }
 
 // tagged finds the table of an ARN.
 func (e *Engine) tagged(arn *string) (*table, error) {
+	_, name, found := strings.Cut(*arn, ":table/")
 	switch {
-	case arn == nil:
-		return nil, nullMember("resourceArn")
-	case !strings.HasPrefix(*arn, "arn:") || !strings.Contains(*arn, ":table/"):
+	case !strings.HasPrefix(*arn, "arn:") || !found || strings.Contains(name, "/"):
 		return nil, validation("Invalid TableArn: Invalid ResourceArn provided as input %s", *arn)
 	case !strings.HasPrefix(*arn, tableARN(e.opts.Region, "")):
 		return nil, apiError("AccessDeniedException", "The resource %s belongs to another account or region", *arn)
 	}
 	e.mu.RLock()
-	t := e.tables[tableName(arn)]
+	t := e.tables[name]
 	e.mu.RUnlock()
 	if t == nil {
 		return nil, notFound("Requested resource not found: ResourcArn: %s not found", *arn)

@@ -51,7 +51,7 @@ func (e *Engine) TransactWriteItems(ctx context.Context, in *dynamodb.TransactWr
 	}
 	defer token.end()
 	if token.repeated() {
-		return &dynamodb.TransactWriteItemsOutput{}, nil
+		return e.repeated(ctx, steps, in.ReturnConsumedCapacity)
 	}
 	tables, unlock, err := e.lockTables(stepTables(steps))
 	if err != nil {
@@ -70,9 +70,27 @@ func (e *Engine) TransactWriteItems(ctx context.Context, in *dynamodb.TransactWr
 		return nil, err
 	}
 	out := &dynamodb.TransactWriteItemsOutput{ItemCollectionMetrics: collections(actions, in.ReturnItemCollectionMetrics)}
-	out.ConsumedCapacity, err = usages(actions, in.ReturnConsumedCapacity, 2, func(c *types.ConsumedCapacity, total float64) {
-		c.WriteCapacityUnits = &total
-	})
+	out.ConsumedCapacity, err = usages(actions, in.ReturnConsumedCapacity, 2, writeSide)
+	return out, err
+}
+
+// repeated answers a transaction that has happened already: it costs what reading its items does.
+func (e *Engine) repeated(ctx context.Context, steps []*step, how types.ReturnConsumedCapacity) (*dynamodb.TransactWriteItemsOutput, error) {
+	out := &dynamodb.TransactWriteItemsOutput{}
+	if how == "" || how == types.ReturnConsumedCapacityNone {
+		return out, nil
+	}
+	tables, unlock, err := e.lockTables(stepTables(steps))
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	actions, err := stepActions(steps, tables)
+	if err != nil {
+		return nil, err
+	}
+	err = e.readActions(ctx, actions)
+	out.ConsumedCapacity = getUsages(actions, how)
 	return out, err
 }
 
@@ -81,17 +99,11 @@ func checkTransactWrite(in *dynamodb.TransactWriteItemsInput) error {
 	v.transactItems(in.TransactItems == nil, len(in.TransactItems))
 	v.capacity(in.ReturnConsumedCapacity)
 	oneOf(&v, "returnItemCollectionMetrics", in.ReturnItemCollectionMetrics, in.ReturnItemCollectionMetrics.Values())
-	if t := in.ClientRequestToken; t != nil && (len(*t) < 1 || len(*t) > maxTokenLength) {
-		v.add(*t, "clientRequestToken", "Member must have length between 1 and 36")
+	if t := in.ClientRequestToken; t != nil {
+		v.needed("clientRequestToken", t, 1, maxTokenLength)
 	}
 	for i, w := range in.TransactItems {
-		path := member("transactItems", i)
-		if c := w.ConditionCheck; c != nil && c.ConditionExpression == nil {
-			v.add(nil, path+".conditionCheck.conditionExpression", notNull)
-		}
-		if u := w.Update; u != nil && u.UpdateExpression == nil {
-			v.add(nil, path+".update.updateExpression", notNull)
-		}
+		v.transactItem(member("transactItems", i), w)
 	}
 	if err := v.err(); err != nil {
 		return err
@@ -116,10 +128,40 @@ func (v *violations) transactItems(null bool, n int) {
 	case null:
 		v.add(nil, path, notNull)
 	case n == 0:
-		v.add("[]", path, "Member must have length greater than or equal to 1")
-	case n > maxTransactItems:
-		v.add("", path, "Member must have length less than or equal to 100")
+		v.length(path, "[]", n, 1, maxTransactItems)
+	default:
+		v.length(path, "[...]", n, 1, maxTransactItems)
 	}
+}
+
+func (v *violations) transactItem(path string, w types.TransactWriteItem) {
+	if c := w.ConditionCheck; c != nil {
+		if c.ConditionExpression == nil {
+			v.add(nil, path+".conditionCheck.conditionExpression", notNull)
+		}
+		v.target(path+".conditionCheck", c.TableName, "key", c.Key == nil, c.ReturnValuesOnConditionCheckFailure)
+	}
+	if p := w.Put; p != nil {
+		v.target(path+".put", p.TableName, "item", p.Item == nil, p.ReturnValuesOnConditionCheckFailure)
+	}
+	if d := w.Delete; d != nil {
+		v.target(path+".delete", d.TableName, "key", d.Key == nil, d.ReturnValuesOnConditionCheckFailure)
+	}
+	if u := w.Update; u != nil {
+		if u.UpdateExpression == nil {
+			v.add(nil, path+".update.updateExpression", notNull)
+		}
+		v.target(path+".update", u.TableName, "key", u.Key == nil, u.ReturnValuesOnConditionCheckFailure)
+	}
+}
+
+// target checks what an action of a transaction is about.
+func (v *violations) target(path string, table *string, body string, missing bool, onFailure types.ReturnValuesOnConditionCheckFailure) {
+	v.tableAt(path+".tableName", table)
+	if missing {
+		v.add(nil, path+"."+body, notNull)
+	}
+	oneOf(v, path+".returnValuesOnConditionCheckFailure", onFailure, onFailure.Values())
 }
 
 func (e *Engine) parseSteps(items []types.TransactWriteItem) ([]*step, error) {
@@ -134,7 +176,7 @@ func (e *Engine) parseSteps(items []types.TransactWriteItem) ([]*step, error) {
 		steps = append(steps, s)
 	}
 	if size > maxTransactBytes {
-		return nil, validation("The transaction is too large: its items have at most 4 MB")
+		return nil, validation("Transaction payload size cannot exceed 4MB. Payload Size: %d", size)
 	}
 	return steps, nil
 }
@@ -163,15 +205,6 @@ func (e *Engine) parseStep(w types.TransactWriteItem) (*step, error) {
 func (e *Engine) newStep(op string, table *string, body map[string]types.AttributeValue, update, cond *string,
 	names map[string]string, values map[string]types.AttributeValue, onFailure types.ReturnValuesOnConditionCheckFailure,
 ) (*step, error) {
-	var v violations
-	v.table(table)
-	if body == nil {
-		v.add(nil, "key", notNull)
-	}
-	oneOf(&v, "returnValuesOnConditionCheckFailure", onFailure, onFailure.Values())
-	if err := v.err(); err != nil {
-		return nil, err
-	}
 	s := &step{table: table, op: op, onFailure: onFailure}
 	var err error
 	if s.body, err = attr.ItemFromSDK(body); err != nil {
@@ -311,9 +344,12 @@ func (e *Engine) parseGets(in *dynamodb.TransactGetItemsInput) ([]*step, []*expr
 	v.transactItems(in.TransactItems == nil, len(in.TransactItems))
 	v.capacity(in.ReturnConsumedCapacity)
 	for i, g := range in.TransactItems {
+		path := member("transactItems", i) + ".get"
 		if g.Get == nil {
-			v.add(nil, member("transactItems", i)+".get", notNull)
+			v.add(nil, path, notNull)
+			continue
 		}
+		v.target(path, g.Get.TableName, "key", g.Get.Key == nil, "")
 	}
 	if err := v.err(); err != nil {
 		return nil, nil, err
@@ -362,7 +398,7 @@ func getUsages(actions []*action, how types.ReturnConsumedCapacity) []types.Cons
 	for _, a := range actions {
 		if at[a.t] == nil {
 			at[a.t] = newUsage(a.t)
-			at[a.t].tx = func(c *types.ConsumedCapacity, total float64) { c.ReadCapacityUnits = &total }
+			at[a.t].side = readSide
 			order = append(order, at[a.t])
 		}
 		at[a.t].read(nil, 2*readUnits(a.old.size(), &strong))

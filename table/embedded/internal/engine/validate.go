@@ -44,12 +44,6 @@ func nullMember(path string) error {
 	return v.err()
 }
 
-func rangeError(path string, value, least, most int) error {
-	var v violations
-	v.between(path, value, least, most)
-	return v.err()
-}
-
 func (v *violations) between(path string, value, least, most int) {
 	switch {
 	case value < least:
@@ -57,6 +51,15 @@ func (v *violations) between(path string, value, least, most int) {
 	case value > most:
 		v.add(value, path, fmt.Sprintf("Member must have value less than or equal to %d", most))
 	}
+}
+
+// limit reads the size of a page, which is the largest if it is not given.
+func (v *violations) limit(limit *int32, most int) int {
+	if limit == nil {
+		return most
+	}
+	v.between("limit", int(*limit), 1, most)
+	return int(*limit)
 }
 
 // oneOf checks a member of an enumeration; none is fine.

@@ -3,6 +3,7 @@ package wire
 import (
 	"reflect"
 	"strconv"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
@@ -205,8 +206,17 @@ func decodeBool(d *decoder, v reflect.Value) error {
 	return err
 }
 
+// boolean reads a truth value; DynamoDB takes some words for one, too.
 func (d *decoder) boolean() (value, ok bool, err error) {
-	k, _, err := d.scalarOf("java.lang.Boolean")
+	k, text, err := d.scalarOf("java.lang.Boolean")
+	if k == stringKind {
+		switch strings.ToUpper(text) {
+		case "TRUE", "1", "YES":
+			k = trueKind
+		case "FALSE", "0", "NO":
+			k = falseKind
+		}
+	}
 	switch {
 	case err != nil:
 		return false, false, err
