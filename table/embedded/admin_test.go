@@ -275,7 +275,7 @@ func TestPageSize(t *testing.T) {
 			break
 		}
 	}
-	require.Equal(t, []int32{10, 10, 5}, pages, "a page has at most 1 MB before the projection")
+	require.Equal(t, []int32{11, 11, 3}, pages, "a page ends with the item that reaches 1 MB, before the projection")
 }
 
 func TestContextAndClose(t *testing.T) {

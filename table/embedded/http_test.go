@@ -157,8 +157,10 @@ func TestConstraints(t *testing.T) {
 		{"TransactWriteItems", `{"TransactItems":[{"Delete":{"Key":{}}}]}`, "transactItems.1.member.delete.tableName"},
 		{"TransactWriteItems", `{"TransactItems":[{"Update":{"TableName":"plain","Key":{}}}]}`, "transactItems.1.member.update.updateExpression"},
 		{"TransactGetItems", `{"TransactItems":[{"Get":{"TableName":"plain"}}]}`, "transactItems.1.member.get.key"},
-		{"UpdateTable", `{"TableName":"plain","GlobalSecondaryIndexUpdates":[{"Update":{"IndexName":"byG"}}]}`,
-			"globalSecondaryIndexUpdates.1.member.update.provisionedThroughput"},
+		{
+			"UpdateTable", `{"TableName":"plain","GlobalSecondaryIndexUpdates":[{"Update":{"IndexName":"byG"}}]}`,
+			"globalSecondaryIndexUpdates.1.member.update.provisionedThroughput",
+		},
 		{"TagResource", `{"ResourceArn":"x"}`, "tags"},
 		{"UpdateTimeToLive", `{"TableName":"plain","TimeToLiveSpecification":{"AttributeName":"a"}}`, "timeToLiveSpecification.enabled"},
 	} {

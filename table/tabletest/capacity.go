@@ -14,6 +14,7 @@ func capacityRules() []rule {
 		{"capacity/a_write_costs_a_unit_for_1_KB", capacityWrite},
 		{"capacity/a_write_costs_by_the_larger_of_before_and_after", capacityLarger},
 		{"capacity/a_query_costs_by_the_sum_of_its_items", capacityQuery},
+		{"capacity/a_full_page_costs_128.5_units", capacityPage},
 		{"capacity/a_transaction_costs_twice", capacityTransaction},
 		{"capacity/INDEXES_parts_table_and_indexes", capacityIndexes},
 		{"capacity/of_batches_is_by_table", capacityBatch},
@@ -89,6 +90,25 @@ func capacityQuery(c *check) {
 	})
 	c.ok(err)
 	c.equal("units", units(out.ConsumedCapacity), "1.5")
+}
+
+// capacityPage reads a page of items of 4,000 bytes: the one that reaches 1 MB belongs to it.
+func capacityPage(c *check) {
+	table := c.create("pk:S sk:N")
+	var writes []types.WriteRequest
+	for i := range 275 {
+		if writes = append(writes, putOf(item{"pk": "a", "sk": i, "v": big(3986)})); len(writes) == 25 {
+			_, err := c.tryBatch(table, writes...)
+			c.ok(err)
+			writes = nil
+		}
+	}
+	out, err := c.DynamoDB.Query(c.ctx, &dynamodb.QueryInput{
+		TableName: &table, KeyConditionExpression: new("pk = :p"), ExpressionAttributeValues: row(item{":p": "a"}),
+		ReturnConsumedCapacity: total, ProjectionExpression: new("sk"),
+	})
+	c.ok(err)
+	c.equal("units", units(out.ConsumedCapacity), "128.5")
 }
 
 func capacityTransaction(c *check) {

@@ -9,6 +9,7 @@ func errorRules() []rule {
 	return []rule{
 		{"errors/constraints_come_with_value_path_and_rule", errorEnvelope},
 		{"errors/several_constraints_come_together", errorSeveral},
+		{"errors/an_update_tells_the_first_constraint_alone", errorOne},
 		{"errors/constraints_come_before_the_table", errorConstraintFirst},
 		{"errors/expressions_come_before_the_table", errorExpressionFirst},
 		{"errors/keys_come_after_the_table", errorKeyAfter},
@@ -28,6 +29,14 @@ func errorSeveral(c *check) {
 		in.ReturnConsumedCapacity, in.ReturnValues = "MUCH", "MORE"
 	})
 	c.invalid(err, "2 validation errors detected: ", "Value 'MUCH' at 'returnConsumedCapacity'", "Value 'MORE' at 'returnValues'")
+}
+
+func errorOne(c *check) {
+	table := c.create("pk:S")
+	_, err := c.DynamoDB.UpdateItem(c.ctx, &dynamodb.UpdateItemInput{
+		TableName: &table, Key: row(item{"pk": "a"}), ReturnConsumedCapacity: "MUCH", ReturnValues: "MORE",
+	})
+	c.invalid(err, "1 validation error detected: Value 'M")
 }
 
 func errorConstraintFirst(c *check) {

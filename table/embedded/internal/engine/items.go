@@ -94,7 +94,7 @@ func (r *row) project(p *expr.Projection) (map[string]types.AttributeValue, erro
 // PutItem implements DynamoDB's operation.
 func (e *Engine) PutItem(ctx context.Context, in *dynamodb.PutItemInput) (*dynamodb.PutItemOutput, error) {
 	if err := checkWrite(in.TableName, in.Item == nil, "item", in.ReturnConsumedCapacity, in.ReturnItemCollectionMetrics,
-		in.ReturnValues, in.ReturnValuesOnConditionCheckFailure); err != nil {
+		in.ReturnValues, in.ReturnValuesOnConditionCheckFailure).err(); err != nil {
 		return nil, err
 	}
 	item, err := attr.ItemFromSDK(in.Item)
@@ -164,7 +164,7 @@ func (e *Engine) writeOne(ctx context.Context, a *action, rv types.ReturnValuesO
 // DeleteItem implements DynamoDB's operation.
 func (e *Engine) DeleteItem(ctx context.Context, in *dynamodb.DeleteItemInput) (*dynamodb.DeleteItemOutput, error) {
 	if err := checkWrite(in.TableName, in.Key == nil, "key", in.ReturnConsumedCapacity, in.ReturnItemCollectionMetrics,
-		in.ReturnValues, in.ReturnValuesOnConditionCheckFailure); err != nil {
+		in.ReturnValues, in.ReturnValuesOnConditionCheckFailure).err(); err != nil {
 		return nil, err
 	}
 	key, err := attr.ItemFromSDK(in.Key)
@@ -229,7 +229,7 @@ func (t *table) check(key attr.Item, cond *expr.Condition) (*action, error) {
 // checkWrite is the first layer of checks that all writes of one item share.
 func checkWrite(table *string, missing bool, body string, rcc types.ReturnConsumedCapacity,
 	metrics types.ReturnItemCollectionMetrics, rv types.ReturnValue, onFailure types.ReturnValuesOnConditionCheckFailure,
-) error {
+) *violations {
 	var v violations
 	v.table(table)
 	if missing {
@@ -239,7 +239,7 @@ func checkWrite(table *string, missing bool, body string, rcc types.ReturnConsum
 	oneOf(&v, "returnItemCollectionMetrics", metrics, metrics.Values())
 	oneOf(&v, "returnValues", rv, rv.Values())
 	oneOf(&v, "returnValuesOnConditionCheckFailure", onFailure, onFailure.Values())
-	return v.err()
+	return &v
 }
 
 func (v *violations) capacity(r types.ReturnConsumedCapacity) {

@@ -12,8 +12,8 @@ import (
 	"github.com/insideout-go/insideout/table/embedded/internal/kv"
 )
 
-// maxPageBytes is the size of the items that one page of a query or scan
-// reads, before filters.
+// maxPageBytes is the size at which a page of a query or scan ends, before
+// filters. The item that reaches it is the last one: a full page costs more than the 128 units of 1 MB.
 const maxPageBytes = 1 << 20
 
 // reading is a query or scan, ready to run over one range of keys.
@@ -98,10 +98,8 @@ func (q *reading) collect(ctx context.Context, reader kv.Reader) (pairs []kv.Pai
 			return nil, false, internal(err)
 		}
 		r := row{raw: p.Value}
-		if size += r.size(); size > maxPageBytes && len(pairs) > 0 {
-			return pairs, true, ctx.Err()
-		}
-		if pairs = append(pairs, p); len(pairs) == q.limit {
+		size += r.size()
+		if pairs = append(pairs, p); len(pairs) == q.limit || size >= maxPageBytes {
 			return pairs, true, ctx.Err()
 		}
 	}

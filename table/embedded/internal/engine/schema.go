@@ -41,15 +41,15 @@ func (s keySchema) has(name string) bool {
 		slices.ContainsFunc(s.Range, func(k keyAttr) bool { return k.Name == name })
 }
 
-// in reports whether an item has every attribute of the key in its type and
-// not empty.
+// in reports whether an item has every attribute of the key in its type, not
+// empty, and not too large: rows that were there before an index may have any.
 func (s keySchema) in(item attr.Item) bool {
-	ok := func(k keyAttr) bool {
+	ok := func(k keyAttr, most int) bool {
 		v, found := item[k.Name]
-		return found && v.Kind() == k.Kind && !emptyKey(v)
+		return found && v.Kind() == k.Kind && !emptyKey(v) && (k.Kind == attr.Num || v.Size() <= most)
 	}
-	return !slices.ContainsFunc(s.Hash, func(k keyAttr) bool { return !ok(k) }) &&
-		!slices.ContainsFunc(s.Range, func(k keyAttr) bool { return !ok(k) })
+	return !slices.ContainsFunc(s.Hash, func(k keyAttr) bool { return !ok(k, maxHashKeySize) }) &&
+		!slices.ContainsFunc(s.Range, func(k keyAttr) bool { return !ok(k, maxRangeKeySize) })
 }
 
 func emptyKey(v attr.Value) bool {

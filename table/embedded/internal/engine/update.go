@@ -12,8 +12,9 @@ import (
 
 // UpdateItem implements DynamoDB's operation.
 func (e *Engine) UpdateItem(ctx context.Context, in *dynamodb.UpdateItemInput) (*dynamodb.UpdateItemOutput, error) {
-	if err := checkWrite(in.TableName, in.Key == nil, "key", in.ReturnConsumedCapacity, in.ReturnItemCollectionMetrics,
-		in.ReturnValues, in.ReturnValuesOnConditionCheckFailure); err != nil {
+	v := checkWrite(in.TableName, in.Key == nil, "key", in.ReturnConsumedCapacity, in.ReturnItemCollectionMetrics,
+		in.ReturnValues, in.ReturnValuesOnConditionCheckFailure)
+	if err := v.first(); err != nil {
 		return nil, err
 	}
 	key, err := attr.ItemFromSDK(in.Key)

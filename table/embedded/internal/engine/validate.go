@@ -36,6 +36,12 @@ func (v *violations) err() error {
 	}
 }
 
+// first reports one fault alone, as UpdateItem does.
+func (v *violations) first() error {
+	*v = (*v)[:min(len(*v), 1)]
+	return v.err()
+}
+
 const notNull = "Member must not be null"
 
 func nullMember(path string) error {
