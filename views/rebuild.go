@@ -161,6 +161,7 @@ type rebuild struct {
 	mapped  int64 // writes that the history asks for
 	done    Rebuilt
 	digests [2]digestSum // wanted and found
+	lost    []*kept      // that an earlier run wrote, and the table does not have
 
 	shapesMu sync.RWMutex // guards shapes
 	shapes   map[*rule]*laneShape
@@ -215,7 +216,7 @@ func (r *rebuild) run(ctx context.Context) (err error) {
 		if err := f.read(ctx); err != nil {
 			return err
 		}
-		if err := r.writeRange(ctx, f); err != nil {
+		if err := r.writeRange(ctx, f, f.sorted()); err != nil {
 			return err
 		}
 		if err := r.verify(ctx, f); err != nil {

@@ -190,6 +190,43 @@ func TestRebuildGoesOnAfterAKill(t *testing.T) {
 	})
 }
 
+// TestRebuildGoesOnWithMoreHistory: between the kill and the next run, the lake got events of rows that had been written. They are written, and the others are not written again.
+func TestRebuildGoesOnWithMoreHistory(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(time.Until(start.Add(time.Hour)))
+		client := &counting{}
+		db := newTable(t, func(e *embedded.DB) table.Client { client.DB = e; return client })
+		events, opts := long(40), &views.RebuildOptions{Rate: 8}
+		ctx, kill := context.WithCancel(t.Context())
+		defer kill()
+		client.before = func(string) error {
+			if client.writes.Load() > 40 {
+				kill()
+				return context.Canceled
+			}
+			return nil
+		}
+		_, err := views.Rebuild(ctx, newListener(t, db), historyOf(events), opts)
+		require.ErrorIs(t, err, context.Canceled)
+		client.before = nil
+		for i := range 11 {
+			events = append(events, registered(1000+i, fmt.Sprint("c", i), "later"))
+		}
+		done, err := views.Rebuild(t.Context(), newListener(t, db), historyOf(events), opts)
+		require.NoError(t, err)
+		require.Zero(t, done.Verified.Missing)
+		require.Positive(t, done.Resumed)
+		require.Equal(t, done.Lanes, done.Resumed+done.Applied+done.Duplicate)
+		require.Equal(t, done.Verified.Want, done.Verified.Have)
+		got, err := customersOf(t, db)
+		require.NoError(t, err)
+		for i := range 11 {
+			require.Equal(t, "later", got[fmt.Sprint("c", i)].Name)
+		}
+	})
+}
+
 // TestRebuildInPlace: the mapper has changed, and the rows and totals follow; what came later stays.
 func TestRebuildInPlace(t *testing.T) {
 	t.Parallel()

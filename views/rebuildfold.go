@@ -25,6 +25,7 @@ type kept struct {
 	content [contentBytes]byte // what it makes of the row
 	shape   *laneShape         // nil until it is written
 	found   bool               // in the table, when that is verified
+	anew    bool               // to be written, though an earlier run says it did
 	// withheld is for a write that would be about someone who was erased.
 	withheld bool
 	expires  time.Time

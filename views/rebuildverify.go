@@ -93,12 +93,31 @@ func expiryOf(ttl types.AttributeValue) time.Time {
 	return time.Unix(seconds, 0)
 }
 
-// verify compares the table with what a fold has kept.
+// verify compares the table with what a fold has kept. Rows that an earlier run wrote, of which the history has got more since, or which
+// the table has lost, are written before all is compared again.
 func (r *rebuild) verify(ctx context.Context, f *fold) error {
+	verified, digests := r.done.Verified, r.digests
+	for {
+		if err := r.compare(ctx, f); err != nil || len(r.lost) == 0 {
+			return err
+		}
+		lost := r.lost
+		slices.SortFunc(lost, compareKept)
+		r.lost, r.done.Verified, r.digests = nil, verified, digests
+		r.done.Resumed -= int64(len(lost))
+		r.done.Lanes -= int64(len(lost))
+		if err := r.writeRange(ctx, f, lost); err != nil {
+			return err
+		}
+	}
+}
+
+func (r *rebuild) compare(ctx context.Context, f *fold) error {
 	r.meter.begin(verifying, r.done.Passes, 0)
 	r.done.Verified.Lanes += int64(len(f.lanes))
 	for _, k := range f.lanes {
 		r.digests[0].add(k.content)
+		k.found = false
 	}
 	c := &check{rebuild: r, fold: f}
 	errs := make([]error, verifySegments)
@@ -245,6 +264,11 @@ func (r *rebuild) verifyMissing(id laneKey, k *kept) {
 	if !k.expires.IsZero() && k.expires.Before(time.Now()) {
 		v.Expired++
 		r.digests[0].subtract(k.content)
+		return
+	}
+	if !k.anew && r.state.wrote(k.hash) {
+		k.anew = true
+		r.lost = append(r.lost, k)
 		return
 	}
 	v.Missing++

@@ -30,10 +30,9 @@ func compareKept(x, y *kept) int {
 		strings.Compare(x.m.key.SK, y.m.key.SK), strings.Compare(string(x.m.rule.lane), string(y.m.rule.lane)))
 }
 
-// writeRange writes what a fold has kept. Where the table refuses a version for good, the next smaller one takes its place, as with a
+// writeRange writes what a fold has kept, or some of it, sorted. Where the table refuses a version for good, the next smaller one takes its place, as with a
 // live listener: the history is read again for these lanes.
-func (r *rebuild) writeRange(ctx context.Context, f *fold) error {
-	all := f.sorted()
+func (r *rebuild) writeRange(ctx context.Context, f *fold, all []*kept) error {
 	r.done.Lanes += int64(len(all))
 	r.meter.begin(writing, r.done.Passes, int64(len(all)))
 	hidden, err := r.writeAll(ctx, all)
@@ -118,7 +117,7 @@ func (r *rebuild) slow(ctx context.Context, began time.Time, writes int) error {
 func (r *rebuild) writeChunk(ctx context.Context, chunk []*kept) (refused map[laneKey]bool, err error) {
 	left := make([]*kept, 0, len(chunk))
 	for _, k := range chunk {
-		if r.state.wrote(k.hash) && r.foresee(ctx, k) {
+		if !k.anew && r.state.wrote(k.hash) && r.foresee(ctx, k) {
 			r.done.Resumed++
 			continue
 		}
