@@ -37,7 +37,7 @@ func directions() []direction {
 		{part: "views/kinesis", root: true, may: []string{"views", "views/internal/poll", "table", "idempotence"}},
 		{part: "views/otel", root: true, may: []string{"views", "table", "idempotence"}},
 		{part: "views/sqs", root: true, may: []string{"views", "views/internal/poll"}},
-		{part: "gdpr", root: true, may: []string{"table", "crypto", "cdc/lake", "idempotence"}},
+		{part: "gdpr", root: true, may: []string{"table", "crypto", "cdc/lake", "idempotence", "internal/backoff"}},
 		{part: "cmd", root: true, may: anything()},
 		{part: "examples", root: true, may: anything()},
 		{part: "internal", root: true},
