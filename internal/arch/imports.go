@@ -42,6 +42,7 @@ func directions() []direction {
 		{part: "examples", root: true, may: anything()},
 		{part: "internal", root: true},
 		{part: "internal/backoff", standard: true},
+		{part: "internal/cpu", standard: true},
 		{part: "internal/interop", root: true},
 	}
 }
@@ -131,7 +132,7 @@ func (d direction) refuses(from, imported string, test bool) string {
 	}
 	may := d.may
 	if test {
-		may = slices.Concat(may, testMay(d.part))
+		may = append(slices.Concat(may, testMay(d.part)), "internal/cpu")
 	}
 	for _, allowed := range may {
 		if folder, all := strings.CutSuffix(allowed, "/..."); inside == folder || all && below(inside, folder) {
