@@ -8,7 +8,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
 	streams "github.com/aws/aws-sdk-go-v2/service/dynamodbstreams/types"
-	"github.com/insideout-go/insideout/internal/backoff"
 )
 
 // reader reads one shard from its checkpoint to its end.
@@ -18,12 +17,12 @@ type reader struct {
 	shard    string
 	at       Checkpoint // how far the shard was published
 	iterator *string
-	oldest   backoff.Backoff // between two looks for the oldest record
+	oldest   backoff // between two looks for the oldest record
 }
 
 // read reads a shard until it ends, or is another run's to read, or the work is over.
 func (f *follower) read(ctx context.Context, l *lease) error {
-	r := &reader{follower: f, lease: l, shard: l.shard.ID, at: l.kept, oldest: newPause()}
+	r := &reader{follower: f, lease: l, shard: l.shard.ID, at: l.kept}
 	work, stop := l.keep(ctx)
 	err := r.run(work)
 	if cause := context.Cause(work); err != nil && cause != nil {
@@ -135,7 +134,7 @@ func (r *reader) trimmed(ctx context.Context, err error) error {
 	}
 	if r.at.Sequence == "" { // the oldest record went while it was asked for: another one is the oldest now
 		r.iterator = nil
-		return r.oldest.Wait(ctx)
+		return r.oldest.wait(ctx)
 	}
 	if !r.opts.SkipTrimmed {
 		return fmt.Errorf("%w (%q)", ErrTrimmed, r.at.Sequence)
@@ -156,7 +155,7 @@ func (r *reader) publish(ctx context.Context, batch []streams.Record) error {
 	for i := range batch {
 		records[i] = fromStream(&batch[i], r.arn)
 	}
-	pause := newPause()
+	var pause backoff
 	for len(records) > 0 {
 		done, err := r.trigger.handle(ctx, records)
 		if saveErr := r.move(ctx, records[:done]); saveErr != nil {
@@ -167,7 +166,7 @@ func (r *reader) publish(ctx context.Context, batch []streams.Record) error {
 			break
 		}
 		if done > 0 {
-			pause.Reset()
+			pause.attempts = 0
 		}
 		if ctx.Err() == nil {
 			r.opts.Logger.WarnContext(ctx, "cdc: publishing again", "shard", r.shard, "records", len(records), "error", err)
@@ -175,7 +174,7 @@ func (r *reader) publish(ctx context.Context, batch []streams.Record) error {
 		if closed(r.lease.asked) {
 			return errAsked
 		}
-		if err := pause.Wait(ctx); err != nil {
+		if err := pause.wait(ctx); err != nil {
 			return err
 		}
 	}
@@ -212,7 +211,7 @@ func (r *reader) save(ctx context.Context) error {
 	outlive, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	defer context.AfterFunc(ctx, func() {
-		_ = backoff.Sleep(outlive, saveTimeout)
+		_ = sleep(outlive, saveTimeout)
 		cancel()
 	})()
 	return r.lease.save(outlive, r.at)

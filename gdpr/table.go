@@ -82,11 +82,7 @@ func Table(name string, db *table.DB, models []Model, opts *TableOptions) Place 
 	if db == nil {
 		t.faults = append(t.faults, errors.New("there is no table"))
 	}
-	for i, m := range models {
-		if m == nil {
-			t.faults = append(t.faults, fmt.Errorf("model %d is nil", i))
-			continue
-		}
+	for _, m := range models {
 		p, faults := personalOf(m)
 		t.faults = append(t.faults, faults...)
 		t.models[p.name] = p

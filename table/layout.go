@@ -30,8 +30,7 @@ const (
 // model is the compiled definition of a node or an edge. It does not change.
 type model struct {
 	name, role string
-	goType     reflect.Type // T
-	slice      reflect.Type // []T
+	goType     reflect.Type
 	handles    map[any]*handle
 
 	lists    []*list // of the probe

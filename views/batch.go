@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"runtime"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,6 +21,7 @@ type delivery struct {
 	lazy    bool   // event has only what routes it, and eem; whole gets the rest from raw
 	source  string // the tag, where lazy
 	test    bool   // whether it has the tag "skip", where lazy
+	decoded any    // a pointer to what the mapper of the first rule gets, if that was read with the header
 	version idempotence.Version
 	wrong   error  // why the record is no event
 	nothing bool   // the record says nothing to listeners
@@ -92,9 +92,11 @@ func (d *delivery) delivered() (insideout.Event, error) {
 // batch is the work on one delivery of events.
 type batch struct {
 	*Listener
+	began      time.Time
 	deliveries []delivery
 	rows       []*laneWork // the first lane of each row, which is written by one worker
 	rowIndex   map[table.RowKey]*laneWork
+	lanes      []laneWork // room for more
 
 	mu     sync.Mutex // guards what follows while workers run
 	stats  Stats
@@ -113,21 +115,50 @@ type laneKey struct {
 // laneWork is what a batch has for one lane of a row.
 type laneWork struct {
 	laneKey
-	next      *laneWork // another lane of the row
-	mutations []mutation
-	only      [1]mutation // what mutations has at first: most lanes have one
-	done      bool        // one of them was written, whatever its outcome
+	next   *laneWork // another lane of the row
+	first  *mutation // the greatest version
+	others *mutation // linked, in no order
+	count  int       // of both
+	done   bool      // one of them was written, whatever its outcome
+}
+
+// add takes a mutation in.
+func (w *laneWork) add(m *mutation) {
+	if w.count++; w.first == nil || m.before(w.first) {
+		m, w.first = w.first, m
+	}
+	if m != nil {
+		m.other, w.others = w.others, m
+	}
+}
+
+// pass gives the first one up for the next in order.
+func (w *laneWork) pass() {
+	others := w.others
+	w.first, w.others, w.count = nil, nil, 0
+	for m := others; m != nil; m = others {
+		others = m.other
+		w.add(m)
+	}
+}
+
+// all calls f for each mutation.
+func (w *laneWork) all(f func(m *mutation)) {
+	f(w.first)
+	for m := w.others; m != nil; m = m.other {
+		f(m)
+	}
 }
 
 func newBatch(l *Listener, deliveries []delivery) *batch {
 	return &batch{
-		Listener: l, deliveries: deliveries, failed: map[int]error{},
+		Listener: l, began: time.Now(), deliveries: deliveries, failed: map[int]error{},
 		rowIndex: make(map[table.RowKey]*laneWork, len(deliveries)),
 	}
 }
 
 // read takes the deliveries in, several at a time, and puts their mutations where they belong, in the order of the events.
-func (b *batch) read(ctx context.Context, decode func(i int) delivery) {
+func (b *batch) read(ctx context.Context, decode func(i int, d *delivery)) {
 	first := make([]mutation, len(b.deliveries)) // most events have one rule
 	// Decoding and mapping is computing: more workers than processors, or workers for a few events, would only get in each other's way.
 	workers := min(b.opts.Workers, runtime.GOMAXPROCS(0), 1+len(b.deliveries)/mappedByOne)
@@ -136,7 +167,7 @@ func (b *batch) read(ctx context.Context, decode func(i int) delivery) {
 	}
 	b.work(len(b.deliveries), workers, func(i int) {
 		d := &b.deliveries[i]
-		*d = decode(i)
+		decode(i, d)
 		d.mutations = first[i : i : i+1]
 		if d.packed = b.admit(d); !d.packed {
 			b.mapEvent(ctx, i)
@@ -148,8 +179,8 @@ func (b *batch) read(ctx context.Context, decode func(i int) delivery) {
 		if len(d.rules) == 0 && d.failed == nil {
 			b.stats.Skipped++
 		}
-		for _, m := range d.mutations {
-			b.put(m)
+		for i := range d.mutations {
+			b.put(&d.mutations[i])
 		}
 	}
 }
@@ -230,7 +261,7 @@ func (b *batch) rulesFor(d *delivery) ([]*rule, error) {
 	if d.version, err = idempotence.VersionOf(d.event); err != nil {
 		return nil, err
 	}
-	if ahead := time.Until(d.event.Timestamp); ahead > b.opts.MaxSkew {
+	if ahead := d.event.Timestamp.Sub(b.began); ahead > b.opts.MaxSkew {
 		return nil, fmt.Errorf("views: the timestamp of the event %q is %s ahead of the clock, more than the %s of MaxSkew: it would win over all others until then",
 			d.event.ID, ahead.Round(time.Second), b.opts.MaxSkew)
 	}
@@ -238,22 +269,25 @@ func (b *batch) rulesFor(d *delivery) ([]*rule, error) {
 }
 
 // put adds a mutation to the work on its lane.
-func (b *batch) put(m mutation) {
+func (b *batch) put(m *mutation) {
 	first := b.rowIndex[m.key]
 	work := first
 	for work != nil && work.lane != m.rule.lane {
 		work = work.next
 	}
 	if work == nil {
-		work = &laneWork{laneKey: laneKey{m.key, m.rule.lane}}
-		work.mutations = work.only[:0]
+		if len(b.lanes) == 0 {
+			b.lanes = make([]laneWork, len(b.deliveries))
+		}
+		work, b.lanes = &b.lanes[0], b.lanes[1:]
+		work.laneKey = laneKey{m.key, m.rule.lane}
 		if first == nil {
 			b.rowIndex[m.key], b.rows = work, append(b.rows, work)
 		} else {
 			work.next, first.next = first.next, work
 		}
 	}
-	work.mutations = append(work.mutations, m)
+	work.add(m)
 }
 
 // judge notes and returns what becomes of an event that cannot be applied.
@@ -312,62 +346,50 @@ func (b *batch) work(n, workers int, f func(int)) {
 	running.Wait()
 }
 
-// newestFirst orders mutations of a lane; of one event, the first rule wins.
-func newestFirst(mutations []mutation) {
-	slices.SortFunc(mutations, func(x, y mutation) int {
-		return cmp.Or(cmp.Compare(y.version, x.version), cmp.Compare(x.rule.place, y.rule.place))
-	})
-}
-
 // writeLane writes the greatest version of the lane. The others need no write: the lane ends with the greatest, in
 // whatever order they are written. If the table refuses that one for good it is a fault, and the next one takes its
 // place.
 func (b *batch) writeLane(ctx context.Context, work *laneWork) {
-	if len(work.mutations) > 1 {
-		newestFirst(work.mutations)
-	}
-	for i, m := range work.mutations {
+	for ; work.first != nil; work.pass() {
 		if ctx.Err() != nil {
-			b.failAll(work.mutations[i:], context.Cause(ctx))
+			b.failAll(work, context.Cause(ctx))
 			return
 		}
-		outcome, err := limited(ctx, b, func() (outcome idempotence.Outcome, err error) {
-			defer b.clock(time.Now(), &outcome)
+		m, began := work.first, time.Time{}
+		outcome, err := limited(ctx, b, func(now time.Time) (idempotence.Outcome, error) {
+			began = now
 			return m.write(ctx, b.db)
 		})
-		b.count(outcome, err, len(work.mutations)-i-1)
+		b.count(work, began, outcome, err)
 		if err == nil {
-			work.done = outcome != idempotence.Withheld
 			return
 		}
 		if b.judge(m.source, m.rule.name, err, judgeWrite(err)) == retry {
-			b.failAll(work.mutations[i:], err)
+			b.failAll(work, err)
 			return
 		}
 	}
 }
 
-// clock counts the request that began then, and notes how long it took. What was withheld was no request.
-func (b *batch) clock(began time.Time, outcome *idempotence.Outcome) {
-	if *outcome == idempotence.Withheld {
-		return
-	}
-	took := time.Since(began)
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.stats.Writes++
+// count notes what became of the first mutation. A request was made if it began, and nothing was withheld.
+func (b *batch) count(work *laneWork, began time.Time, outcome idempotence.Outcome, err error) {
+	var took time.Duration
 	if b.opts.OnBatch != nil {
-		b.latencies = append(b.latencies, took)
+		took = time.Since(began)
 	}
-}
-
-func (b *batch) count(outcome idempotence.Outcome, err error, superseded int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if !began.IsZero() && outcome != idempotence.Withheld {
+		b.stats.Writes++
+		if b.opts.OnBatch != nil {
+			b.latencies = append(b.latencies, took)
+		}
+	}
 	if err != nil {
 		return
 	}
-	b.stats.Coalesced += int64(superseded)
+	work.done = outcome != idempotence.Withheld
+	b.stats.Coalesced += int64(work.count - 1)
 	switch outcome {
 	case idempotence.Applied:
 		b.stats.Applied++
@@ -380,10 +402,8 @@ func (b *batch) count(outcome idempotence.Outcome, err error, superseded int) {
 	}
 }
 
-func (b *batch) failAll(mutations []mutation, err error) {
+func (b *batch) failAll(work *laneWork, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, m := range mutations {
-		b.fail(m.source, err)
-	}
+	work.all(func(m *mutation) { b.fail(m.source, err) })
 }

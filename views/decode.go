@@ -17,20 +17,22 @@ var errEnvelopes = fmt.Errorf("views: the event lies in more than %d envelopes",
 // decodeEvent reads an event that came as JSON. The envelopes of EventBridge and SNS are opened, which is what a queue gets
 // that is a target of a rule or subscribes to a topic without raw delivery. What the event does not say of its id is taken
 // from where it came.
-func decodeEvent(raw, id string) delivery {
+func (l *Listener) decodeEvent(d *delivery, raw, id string) {
 	for range maxEnvelopes + 1 {
-		d := delivery{raw: raw, id: id}
-		if header, ok := headerOf(raw); ok {
-			d.event, d.source, d.test, d.lazy = header.event, header.source, header.test, true
-			return d
+		*d = delivery{raw: raw, id: id}
+		if d.readHeader(&l.routes) {
+			return
 		}
+		*d = delivery{raw: raw, id: id}
 		if err := d.event.UnmarshalJSON([]byte(raw)); err != nil {
-			return delivery{id: id, wrong: err}
+			*d = delivery{id: id, wrong: err}
+			return
 		}
 		inner, ok, err := openEnvelope(&d.event)
 		switch {
 		case err != nil:
-			return delivery{id: id, wrong: err}
+			*d = delivery{id: id, wrong: err}
+			return
 		case ok:
 			raw, id = inner, cmp.Or(d.event.ID, id)
 			continue
@@ -38,9 +40,9 @@ func decodeEvent(raw, id string) delivery {
 		if d.event.ID == "" && id != "" {
 			d.event.ID, d.raw = id, ""
 		}
-		return d
+		return
 	}
-	return delivery{id: id, wrong: errEnvelopes}
+	*d = delivery{id: id, wrong: errEnvelopes}
 }
 
 // openEnvelope returns what is in an envelope, and false where e is none.

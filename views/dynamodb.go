@@ -29,8 +29,8 @@ var errNoImage = errors.New("views: the record has no image of the row: the stre
 type image map[string]events.DynamoDBAttributeValue
 
 // decodeRecord makes an event of what happened to a row; see HandleDynamoDB.
-func decodeRecord(r events.DynamoDBEventRecord) delivery {
-	d := delivery{id: r.EventID}
+func (l *Listener) decodeRecord(d *delivery, r events.DynamoDBEventRecord) {
+	*d = delivery{id: r.EventID}
 	after, before := image(r.Change.NewImage), image(r.Change.OldImage)
 	row := after
 	if len(row) == 0 {
@@ -38,32 +38,27 @@ func decodeRecord(r events.DynamoDBEventRecord) delivery {
 	}
 	if len(row) == 0 {
 		d.wrong = errNoImage
-		return d
+		return
 	}
-	meta, err := row.meta()
-	if err != nil {
-		d.wrong = err
-		return d
+	var meta, previous table.Meta
+	if meta, d.wrong = row.meta(); d.wrong != nil {
+		return
 	}
 	if meta.Latched || meta.Region != "" && r.AWSRegion != "" && meta.Region != r.AWSRegion {
 		d.nothing = true
-		return d
+		return
 	}
 	if meta.Key.SK == collected {
-		return decodeCollected(r, row)
+		l.decodeCollected(d, r, row)
+		return
 	}
-	previous, err := before.meta()
-	if err != nil {
-		d.wrong = err
-		return d
+	if previous, d.wrong = before.meta(); d.wrong != nil {
+		return
 	}
 	kind := kindOf(r, meta, previous)
-	if kind == "" {
-		d.nothing = true
-		return d
+	if d.nothing = kind == ""; !d.nothing {
+		d.event, d.wrong = rowEvent(r, kind, meta)
 	}
-	d.event, d.wrong = rowEvent(r, kind, meta)
-	return d
 }
 
 // kindOf tells what happened to a row, nothing if it is a tombstone to which more happened.
@@ -117,19 +112,21 @@ func rowEvent(r events.DynamoDBEventRecord, kind string, meta table.Meta) (insid
 }
 
 // decodeCollected takes the event out of the row of one that was collected.
-func decodeCollected(r events.DynamoDBEventRecord, row image) delivery {
+func (l *Listener) decodeCollected(d *delivery, r events.DynamoDBEventRecord, row image) {
 	held, ok := row[memberEvent]
-	if r.EventName != opInsert {
-		return delivery{id: r.EventID, nothing: true}
+	if d.nothing = r.EventName != opInsert; d.nothing {
+		return
 	}
 	if !ok || held.DataType() != events.DataTypeMap {
-		return delivery{id: r.EventID, wrong: fmt.Errorf("views: the collected row has no map %q", memberEvent)}
+		d.wrong = fmt.Errorf("views: the collected row has no map %q", memberEvent)
+		return
 	}
 	raw, err := json.Marshal(plain(held))
 	if err != nil {
-		return delivery{id: r.EventID, wrong: err}
+		d.wrong = err
+		return
 	}
-	return decodeEvent(string(raw), r.EventID)
+	l.decodeEvent(d, string(raw), r.EventID)
 }
 
 // meta reads the system attributes. Of the others only their names matter.

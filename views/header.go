@@ -10,44 +10,47 @@ import (
 	"github.com/insideout-go/insideout/views/internal/jsonplan"
 )
 
-// header is what routes an event.
-type header struct {
-	event  insideout.Event // its id, type, time and partition key, and what tells of sealed values
-	source string          // the tag
-	test   bool            // marked to be skipped
-}
-
-// headerOf reads the header of an event in one pass over its JSON and without its body, which many events never need: a mapper
-// decodes the JSON on its own, and the events of no rule are dropped. ok is false for whatever is not an everyday event, which is
+// readHeader reads what routes an event in one pass over its JSON and without its body, which many events never need: a mapper
+// decodes the JSON on its own, and the events of no rule are dropped. The event of a type for which there is a rule is decoded for its
+// mapper in the same pass. It is false for whatever is not an everyday event, which is
 // then decoded in full: members missing, or written with escapes; tags that are no texts; a claim check; something compressed; text
 // that is no JSON.
-func headerOf(raw string) (h header, ok bool) {
-	if strings.Contains(raw, compressedMark) && strings.Contains(raw, markInJSON) { // capitals are rarer than quotes
-		return h, false
+func (d *delivery) readHeader(routes *routes) bool {
+	if strings.Contains(d.raw, compressedMark) && strings.Contains(d.raw, markInJSON) { // capitals are rarer than quotes
+		return false
 	}
-	ok = jsonplan.Members(raw, h.set)
-	return h, ok && h.event.ID != "" && h.event.Type != "" && !h.event.Timestamp.IsZero()
+	var ok bool
+	kind := jsonplan.Guess(d.raw, "type")
+	if rules := routes.to(kind); len(rules) > 0 && rules[0].decode != nil {
+		ok = rules[0].decode(d) && d.event.Type == kind
+	}
+	if !ok {
+		d.decoded, d.event, d.source, d.test = nil, insideout.Event{}, "", false
+		ok = jsonplan.Members(d.raw, d.set)
+	}
+	d.lazy = ok && d.event.ID != "" && d.event.Type != "" && !d.event.Timestamp.IsZero()
+	return d.lazy
 }
 
-func (h *header) set(name, value string) bool {
+func (d *delivery) set(name, value string) bool {
 	switch name {
 	case "id":
-		return setText(&h.event.ID, value)
+		return setText(&d.event.ID, value)
 	case "type":
-		return setText(&h.event.Type, value)
+		return setText(&d.event.Type, value)
 	case "partitionKey":
-		return setText(&h.event.PartitionKey, value)
+		return setText(&d.event.PartitionKey, value)
 	case "timestamp":
 		millis, err := strconv.ParseInt(value, 10, 64)
-		h.event.Timestamp = time.UnixMilli(millis).UTC()
+		d.event.Timestamp = time.UnixMilli(millis).UTC()
 		return err == nil && millis > 0 && len(value) <= maxMillisDigits
 	case memberTags:
-		h.source, h.test = "", false
-		return jsonplan.Members(value, h.setTag)
+		d.source, d.test = "", false
+		return jsonplan.Members(value, d.setTag)
 	case memberClaim:
 		return false
 	case memberEEM:
-		h.event.Body = map[string]json.RawMessage{memberEEM: json.RawMessage(value)}
+		d.event.Body = map[string]json.RawMessage{memberEEM: json.RawMessage(value)}
 	}
 	return true
 }
@@ -59,13 +62,13 @@ func setText(dst *string, value string) (ok bool) {
 	return ok && *dst != ""
 }
 
-func (h *header) setTag(name, value string) bool {
+func (d *delivery) setTag(name, value string) bool {
 	text, ok := jsonplan.Text(value)
 	switch name {
 	case insideout.TagSource:
-		h.source = text
+		d.source = text
 	case insideout.TagSkip:
-		h.test = text != ""
+		d.test = text != ""
 	}
 	return ok
 }

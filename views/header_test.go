@@ -87,6 +87,10 @@ func FuzzHeader(f *testing.F) {
 		"\"partitionKey\":\"\xff\",\"id\":\"e1\",\"type\":\"customer-registered\",\"timestamp\":1,\"customer\":{\"id\":\"ann\"}",
 		`"id":"e1","type":"customer-registered","timestamp":1,"customer":{"id":"ann","name":"\","},"a":"\\","timestamp":3,"tags":{"a":"b"},"tags":{}`,
 		`"i\u0064":"e1","type":"customer-registered","timestamp":1,"timest\u0061mp":5,"customer":{"id":"ann"}`,
+		`"type":"customer-registered","customer":{"id":"ann"},"id":"e1","timestamp":1,"type":"address-changed"`,
+		`"a":"type","type":"address-changed","id":"e1","timestamp":1,"customer":{"id":"ann"},"type":"customer-registered"`,
+		`"customer":{"type":"address-changed","id":"ann"},"id":"e1","\u0061":"\\\"","timestamp":1,"type":"customer-registered"`,
+		`"type":"customer-registered","customer":{"ID":"ann"},"id":"e1","timestamp":1`,
 	} {
 		f.Add(members)
 	}
@@ -115,4 +119,24 @@ func TestMalformed(t *testing.T) {
 		require.Empty(t, got.Requests, text)
 		require.Contains(t, got.Faults[0], "not valid JSON", text)
 	}
+}
+
+type bomb struct{}
+
+func (*bomb) UnmarshalJSON([]byte) error { panic("bomb") }
+
+// TestPanicWhileDecoding: a type that panics when it decodes itself makes a fault, as a mapper does that panics.
+func TestPanicWhileDecoding(t *testing.T) {
+	t.Parallel()
+	var faults faultSink
+	l, err := views.New(newTable(t, nil), &views.Options{Faults: &faults},
+		views.Upsert(customers, views.On("customer-registered"), func(struct{ Customer bomb }) (customer, error) { return customer{}, nil }))
+	require.NoError(t, err)
+	response, err := l.HandleSQS(t.Context(), events.SQSEvent{Records: []events.SQSMessage{{
+		MessageId: "m1", Body: `{"id":"e1","type":"customer-registered","timestamp":1,"Customer":{}}`,
+	}}})
+	require.NoError(t, err)
+	require.Empty(t, response.BatchItemFailures)
+	require.Len(t, faults.events, 1)
+	require.Contains(t, string(faults.events[0].Body["err"]), "bomb")
 }

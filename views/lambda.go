@@ -15,12 +15,11 @@ import (
 // again; of a FIFO queue, all messages of a group from the first failed one on. The error is always nil: with one,
 // Lambda would ignore the response.
 func (l *Listener) HandleSQS(ctx context.Context, batch events.SQSEvent) (events.SQSEventResponse, error) {
-	failed := l.process(ctx, fromSQS, len(batch.Records), func(i int) delivery {
+	failed := l.process(ctx, fromSQS, len(batch.Records), func(i int, d *delivery) {
 		m := &batch.Records[i]
-		d := decodeEvent(m.Body, m.MessageId)
+		l.decodeEvent(d, m.Body, m.MessageId)
 		d.record, d.at = m, millisOf(m.Attributes["SentTimestamp"])
 		d.attempt, _ = strconv.Atoi(cmp.Or(m.Attributes["ApproximateReceiveCount"], "0"))
-		return d
 	})
 	var response events.SQSEventResponse
 	stopped := map[string]bool{}
@@ -50,12 +49,11 @@ func millisOf(text string) time.Time {
 // which changes nothing for those that were applied. The error is always nil: with one, Lambda would ignore the
 // response.
 func (l *Listener) HandleKinesis(ctx context.Context, batch events.KinesisEvent) (events.KinesisEventResponse, error) {
-	failed := l.process(ctx, fromKinesis, len(batch.Records), func(i int) delivery {
+	failed := l.process(ctx, fromKinesis, len(batch.Records), func(i int, d *delivery) {
 		r := &batch.Records[i]
-		d := decodeEvent(string(r.Kinesis.Data), r.EventID)
+		l.decodeEvent(d, string(r.Kinesis.Data), r.EventID)
 		d.record, d.at = r, r.Kinesis.ApproximateArrivalTimestamp.Time
 		d.origin = since(d.at, l.opts.MaxAge)
-		return d
 	})
 	for i, r := range batch.Records {
 		if failed[i] != nil {
@@ -70,10 +68,9 @@ func (l *Listener) HandleKinesis(ctx context.Context, batch events.KinesisEvent)
 // HandleEventBridge is the handler of a Lambda function that is a target of an EventBridge rule. An error makes
 // EventBridge deliver the event again.
 func (l *Listener) HandleEventBridge(ctx context.Context, event events.EventBridgeEvent) error {
-	failed := l.process(ctx, fromEventBridge, 1, func(int) delivery {
-		d := decodeEvent(string(event.Detail), event.ID)
+	failed := l.process(ctx, fromEventBridge, 1, func(_ int, d *delivery) {
+		l.decodeEvent(d, string(event.Detail), event.ID)
 		d.record, d.at, d.origin = event, event.Time, since(event.Time, min(l.opts.MaxAge, directAge))
-		return d
 	})
 	if len(failed) > 0 {
 		return &BatchError{Errors: failed}
@@ -84,12 +81,11 @@ func (l *Listener) HandleEventBridge(ctx context.Context, event events.EventBrid
 // HandleSNS is the handler of a Lambda function that subscribes to an SNS topic, with events, or EventBridge's envelopes of
 // them, as messages. An error makes Lambda deliver the message again.
 func (l *Listener) HandleSNS(ctx context.Context, batch events.SNSEvent) error {
-	failed := l.process(ctx, fromSNS, len(batch.Records), func(i int) delivery {
+	failed := l.process(ctx, fromSNS, len(batch.Records), func(i int, d *delivery) {
 		r := &batch.Records[i]
-		d := decodeEvent(r.SNS.Message, r.SNS.MessageID)
+		l.decodeEvent(d, r.SNS.Message, r.SNS.MessageID)
 		d.record, d.at = r, r.SNS.Timestamp
 		d.origin = since(d.at, min(l.opts.MaxAge, directAge))
-		return d
 	})
 	if len(failed) > 0 {
 		return &BatchError{Errors: failed}
@@ -114,12 +110,11 @@ func (l *Listener) HandleSNS(ctx context.Context, batch events.SNSEvent) error {
 // Rows that a listener wrote, which are latched, are skipped, and so are those that another region wrote, and what happens to a
 // tombstone.
 func (l *Listener) HandleDynamoDB(ctx context.Context, batch events.DynamoDBEvent) (events.DynamoDBEventResponse, error) {
-	failed := l.process(ctx, fromDynamoDB, len(batch.Records), func(i int) delivery {
+	failed := l.process(ctx, fromDynamoDB, len(batch.Records), func(i int, d *delivery) {
 		r := &batch.Records[i]
-		d := decodeRecord(*r)
+		l.decodeRecord(d, *r)
 		d.record, d.at = r, r.Change.ApproximateCreationDateTime.Time
 		d.origin = since(d.at, l.opts.MaxAge)
-		return d
 	})
 	for i, r := range batch.Records {
 		if failed[i] == nil {

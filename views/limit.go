@@ -90,8 +90,8 @@ func isThrottled(err error) bool {
 	return false
 }
 
-// limited makes one request to the table when there is room for it.
-func limited[T any](ctx context.Context, b *batch, f func() (T, error)) (result T, err error) {
+// limited makes one request to the table when there is room for it, and tells it when that was.
+func limited[T any](ctx context.Context, b *batch, f func(began time.Time) (T, error)) (result T, err error) {
 	began := b.limiter.enter()
 	defer func() {
 		throttled := isThrottled(err)
@@ -105,7 +105,7 @@ func limited[T any](ctx context.Context, b *batch, f func() (T, error)) (result 
 	if ctx.Err() != nil { // it ended while waiting
 		return result, context.Cause(ctx)
 	}
-	return safely(f)
+	return safely(func() (T, error) { return f(began) })
 }
 
 // maxReserve and reserveShare are the time before the deadline that is kept for fault events and the answer: a fifth of what

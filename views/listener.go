@@ -164,7 +164,7 @@ func (l *Listener) Stats() Stats {
 //
 // The events and what they refer to must not be changed meanwhile.
 func (l *Listener) Handle(ctx context.Context, events []insideout.Event) error {
-	failed := l.process(ctx, "", len(events), func(i int) delivery { return delivery{event: events[i]} })
+	failed := l.process(ctx, "", len(events), func(i int, d *delivery) { d.event = events[i] })
 	if len(failed) > 0 {
 		return &BatchError{Errors: failed}
 	}
@@ -172,9 +172,8 @@ func (l *Listener) Handle(ctx context.Context, events []insideout.Event) error {
 }
 
 // process takes a batch of n through all steps and returns the reasons of those that must be delivered again. read, which is called
-// for several of them at a time, decodes one.
-func (l *Listener) process(ctx context.Context, from string, n int, read func(i int) delivery) map[int]error {
-	began := time.Now()
+// for several of them at a time, decodes one into a delivery.
+func (l *Listener) process(ctx context.Context, from string, n int, read func(i int, d *delivery)) map[int]error {
 	b := newBatch(l, make([]delivery, n))
 	work, cancel := working(ctx)
 	defer cancel()
@@ -188,7 +187,7 @@ func (l *Listener) process(ctx context.Context, from string, n int, read func(i 
 	l.stats.add(b.stats)
 	l.mu.Unlock()
 	if l.opts.OnBatch != nil {
-		_, _ = safely(func() (struct{}, error) { l.opts.OnBatch(b.report(from, began)); return struct{}{}, nil })
+		_, _ = safely(func() (struct{}, error) { l.opts.OnBatch(b.report(from)); return struct{}{}, nil })
 	}
 	return b.failed
 }

@@ -223,7 +223,7 @@ func (f *fold) keep(b *batch, m mutation) {
 		return
 	}
 	have := f.lanes[id]
-	if have != nil && (m.version < have.m.version || m.version == have.m.version && m.rule.place >= have.m.rule.place) {
+	if have != nil && !m.before(&have.m) {
 		return
 	}
 	if have != nil {

@@ -168,14 +168,15 @@ func (r *rebuild) writeChunk(ctx context.Context, chunk []*kept) (refused map[la
 func (r *rebuild) chunkBatch(chunk []*kept) *batch {
 	b := newBatch(r.Listener, nil)
 	b.deliveries = make([]delivery, len(chunk))
-	works := make([]laneWork, len(chunk))
+	works, mutations := make([]laneWork, len(chunk)), make([]mutation, len(chunk))
 	var first *laneWork // of the row
 	for i, k := range chunk {
 		b.deliveries[i] = delivery{event: insideout.Event{ID: k.eventID()}, version: k.version()}
-		m, work := k.m, &works[i]
+		m, work := &mutations[i], &works[i]
+		*m = k.m
 		m.source, m.write = i, r.writeOf(k)
-		work.laneKey, work.only[0] = laneKey{m.key, m.rule.lane}, m
-		work.mutations = work.only[:]
+		work.laneKey = laneKey{m.key, m.rule.lane}
+		work.add(m)
 		if first != nil && first.key == work.key {
 			first.next, work.next = work, first.next
 			continue

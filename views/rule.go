@@ -40,6 +40,9 @@ type rule struct {
 	place int // among the rules, in the order of their definition
 	wrong error
 
+	// decode reads an event for the mapper and the header in one, from raw. It is nil where the mapper gets no struct.
+	decode func(d *delivery) bool
+
 	// prepare maps the event to a write of a row. It does no I/O but that of the opener, which may be nil.
 	prepare func(ctx context.Context, o insideout.Opener, d *delivery) (mutation, error)
 }
@@ -51,6 +54,12 @@ type mutation struct {
 	key     table.RowKey
 	version idempotence.Version
 	write   func(context.Context, *table.DB) (idempotence.Outcome, error)
+	other   *mutation // of the lane
+}
+
+// before orders the mutations of a lane, the newest first; of one event, the first rule wins.
+func (m *mutation) before(o *mutation) bool {
+	return m.version > o.version || m.version == o.version && m.rule.place < o.rule.place
 }
 
 func (r *rule) apply(l *Listener) error {
@@ -104,8 +113,9 @@ func Upsert[E, T any](m table.Model[T], on Types, f func(E) (T, error), opts ...
 	if m == nil || f == nil {
 		return &rule{wrong: errors.New("views: Upsert needs a model and a mapper")}
 	}
-	r := newRule("upsert", m, m.Name(), on, opts)
-	options, plan := writeOptions(r.lane), jsonplan.For[E]()
+	plan := jsonplan.For[E]()
+	r := newRule("upsert", m, m.Name(), on, opts, plan)
+	options := writeOptions(r.lane)
 	r.prepare = func(ctx context.Context, o insideout.Opener, d *delivery) (mutation, error) {
 		e, err := decodeAs(ctx, o, d, plan)
 		if err != nil {
@@ -134,8 +144,9 @@ func Remove[E, T any](m table.Model[T], on Types, f func(E) (table.ID, error), o
 	if m == nil || f == nil {
 		return &rule{wrong: errors.New("views: Remove needs a model and a mapper")}
 	}
-	r := newRule("remove", m, m.Name(), on, opts)
-	options, plan := writeOptions(r.lane), jsonplan.For[E]()
+	plan := jsonplan.For[E]()
+	r := newRule("remove", m, m.Name(), on, opts, plan)
+	options := writeOptions(r.lane)
 	r.prepare = func(ctx context.Context, o insideout.Opener, d *delivery) (mutation, error) {
 		e, err := decodeAs(ctx, o, d, plan)
 		if err != nil {
@@ -157,13 +168,21 @@ func Remove[E, T any](m table.Model[T], on Types, f func(E) (table.ID, error), o
 	return r
 }
 
-func newRule(verb string, model any, name string, on Types, opts []RuleOption) *rule {
+func newRule[E any](verb string, model any, name string, on Types, opts []RuleOption, plan *jsonplan.Plan[E]) *rule {
 	r := &rule{verb: verb, model: model, label: verb + "-" + name, types: slices.Clone(on)}
 	for _, o := range opts {
 		r.lane = o.lane
 	}
 	if r.lane != "" {
 		r.label += "-" + string(r.lane)
+	}
+	if plan.IsStruct() {
+		r.decode = func(d *delivery) bool {
+			defer func() { _ = recover() }() // of a type that decodes itself: it will panic again for the mapper
+			e := new(E)
+			d.decoded = e
+			return plan.DecodeAnd(d.raw, e, d.set)
+		}
 	}
 	return r
 }
@@ -177,6 +196,10 @@ func writeOptions(lane idempotence.Lane) []table.WriteOption {
 
 // decodeAs gives the event to a mapper in its own terms.
 func decodeAs[E any](ctx context.Context, o insideout.Opener, d *delivery, plan *jsonplan.Plan[E]) (E, error) {
+	if e, ok := d.decoded.(*E); ok {
+		d.decoded = nil // what it points to may be changed by the mapper
+		return *e, unseal(ctx, o, d, e)
+	}
 	var e E
 	if whole, ok := any(&e).(*insideout.Event); ok {
 		err := d.whole()

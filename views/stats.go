@@ -69,8 +69,8 @@ const (
 )
 
 // report is the batch in the terms of the hook.
-func (b *batch) report(from string, began time.Time) Batch {
-	r := Batch{Stats: b.stats, From: from, Took: time.Since(began), Latencies: b.latencies}
+func (b *batch) report(from string) Batch {
+	r := Batch{Stats: b.stats, From: from, Took: time.Since(b.began), Latencies: b.latencies}
 	var oldest time.Time
 	for i := range b.deliveries {
 		if at := b.deliveries[i].at; !at.IsZero() && (oldest.IsZero() || at.Before(oldest)) {
@@ -78,7 +78,7 @@ func (b *batch) report(from string, began time.Time) Batch {
 		}
 	}
 	if !oldest.IsZero() {
-		r.Age = max(0, began.Sub(oldest))
+		r.Age = max(0, b.began.Sub(oldest))
 	}
 	return r
 }

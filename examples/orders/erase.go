@@ -3,7 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/insideout-go/insideout"
@@ -51,15 +51,16 @@ func people(e insideout.Event) ([]string, error) {
 	return []string{order.CustomerID}, err
 }
 
-// setErase reads the list of customers of the flag.
-func (o *options) setErase(text string) error {
+// parseErase reads the list of customers of the flag.
+func parseErase(text string) ([]string, error) {
+	var list []string
 	for id := range strings.SplitSeq(text, ",") {
 		if id = strings.TrimSpace(id); id == "" {
-			return errors.New("an id is empty; give ID[,ID…]")
+			return nil, badInput{fmt.Errorf("-erase %q: an id is empty; give ID[,ID…]", text)}
 		}
-		o.erase = append(o.erase, id)
+		list = append(list, id)
 	}
-	return nil
+	return list, nil
 }
 
 // receiptLines are the receipts as the summary has them: each as the bytes that verify.

@@ -1,3 +1,5 @@
+//go:build unix
+
 package interop_test
 
 import (
@@ -7,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -15,7 +18,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/insideout-go/insideout"
-	"github.com/insideout-go/insideout/internal/cpu"
 	"github.com/insideout-go/insideout/table"
 	"github.com/stretchr/testify/require"
 )
@@ -120,13 +122,13 @@ func inGo(b *testing.B, client *dynamodb.Client, share int) float64 {
 	var before time.Duration
 	for i, batch := range load(b, share) {
 		if i == warmups {
-			before = cpu.Used()
+			before = processorTime(b)
 		}
 		response, err := l.HandleSQS(b.Context(), batch)
 		require.NoError(b, err)
 		require.Empty(b, response.BatchItemFailures)
 	}
-	total := cpu.Used() - before
+	total := processorTime(b) - before
 	require.EqualValues(b, (warmups+batches)*batchSize/share, l.Stats().Applied)
 	return float64(total.Microseconds()) / (batches * batchSize)
 }
@@ -140,4 +142,11 @@ func requireRows(b *testing.B, db *table.DB, share int) {
 		n++
 	}
 	require.Equal(b, (warmups+batches)*batchSize/share, n)
+}
+
+func processorTime(b *testing.B) time.Duration {
+	b.Helper()
+	var used syscall.Rusage
+	require.NoError(b, syscall.Getrusage(syscall.RUSAGE_SELF, &used))
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }

@@ -15,23 +15,35 @@ import (
 )
 
 // Plan is how to decode a T. It does not change.
-type Plan[T any] struct{ decode decoder }
+type Plan[T any] struct {
+	decode decoder
+	fields bool // it knows the members of a T
+}
 
 // decoder decodes the next value of a text into v, which is zero and can be set.
 type decoder func(s *scanner, v reflect.Value) bool
 
 // For returns the plan for T. Every T has one.
 func For[T any]() *Plan[T] {
-	c := compiler{}
-	return &Plan[T]{c.decoder(reflect.TypeFor[T]())}
+	c, t := compiler{}, reflect.TypeFor[T]()
+	return &Plan[T]{c.decoder(t), t.Kind() == reflect.Struct && !decodesItself(t) && c.fields(t, nil, map[string]field{})}
 }
+
+// IsStruct reports whether a T has members that the plan knows.
+func (p *Plan[T]) IsStruct() bool { return p.fields }
 
 // Decode decodes a whole text into v, which must be zero. When it returns false, v may have been written to, and encoding/json
 // decides about the text.
 //
 // A long string that is most of the text shares its memory.
 func (p *Plan[T]) Decode(text string, v *T) bool {
-	s := scanner{text: text}
+	return p.DecodeAnd(text, v, nil)
+}
+
+// DecodeAnd is Decode, and calls f for each member of the object, with the text of its value, until f returns false; then it returns false, too. It
+// is for a T of which IsStruct is true.
+func (p *Plan[T]) DecodeAnd(text string, v *T, f func(name, value string) bool) bool {
+	s := scanner{text: text, member: f}
 	return p.decode(&s, reflect.ValueOf(v).Elem()) && s.end()
 }
 

@@ -79,6 +79,18 @@ func same[T any](t require.TestingT, text string) bool {
 		require.NoError(t, err, text)
 		require.Equal(t, want, got, text)
 	}
+	if p := jsonplan.For[T](); p.IsStruct() {
+		var again T
+		members, parts := func(v *[]string) func(name, value string) bool {
+			return func(name, value string) bool { *v = append(*v, name, value); return true }
+		}, [2][]string{}
+		require.Equal(t, ok, p.DecodeAnd(text, &again, members(&parts[0])), text)
+		if ok && len(parts[0]) > 0 { // null has none
+			require.Equal(t, want, again, text)
+			require.True(t, jsonplan.Members(text, members(&parts[1])), text)
+			require.Equal(t, parts[1], parts[0], text)
+		}
+	}
 	return ok
 }
 
@@ -123,6 +135,20 @@ func TestAsEncodingJSON(t *testing.T) {
 	t.Parallel()
 	for _, text := range texts {
 		all(t, text)
+	}
+}
+
+// TestGuess: it finds the first member of the name in everyday texts, and steps over any text.
+func TestGuess(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, "order-placed", jsonplan.Guess(everyday, "type"))
+	require.Equal(t, "c42", jsonplan.Guess(everyday, "partitionKey"))
+	require.Equal(t, "r", jsonplan.Guess(full, "order-ref"))
+	require.Equal(t, "b", jsonplan.Guess(`{"a":{"x":[{}],"type":"a"},"b":"type","c":"\",", "type" : "b","type":"c"}`, "type"))
+	for _, text := range append(texts, everyday, `{"type`, `{"type":`, `{"type":"`, `{"type":"a`, `{"type":}`, `{"type":[,]}`) {
+		for end := range text {
+			require.NotContains(t, jsonplan.Guess(text[:end], "type"), `"`)
+		}
 	}
 }
 

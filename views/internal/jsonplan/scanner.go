@@ -12,9 +12,10 @@ const maxDepth = 500
 // scanner walks over a JSON text. Each method steps over what it is named for and reports false if that is not there; the position
 // says nothing then.
 type scanner struct {
-	text  string
-	at    int
-	depth int
+	text   string
+	at     int
+	depth  int
+	member func(name, value string) bool // gets the members of the outermost struct, if it is not nil
 }
 
 func (s *scanner) space() {
@@ -281,6 +282,58 @@ func Members(text string, f func(name, value string) bool) bool {
 		value, ok := s.value()
 		return ok && f(name, value)
 	}) && s.end()
+}
+
+// Guess is the text of an object's first member of a name. It looks at no more than it must to find it, so it may be wrong of what is no JSON or has
+// escapes, and is empty where there is no such member.
+func Guess(text, name string) string {
+	s := scanner{text: text}
+	for more := s.take('{'); more; more = s.take(',') {
+		here := s.rough()
+		if !s.take(':') {
+			return ""
+		}
+		if value := s.rough(); len(here) == len(name)+2 && here[1:len(here)-1] == name && len(value) > 2 {
+			return value[1 : len(value)-1]
+		}
+	}
+	return ""
+}
+
+// rough steps over a value as if it were JSON, and returns its text.
+func (s *scanner) rough() string {
+	s.space()
+	start, depth := s.at, 0
+	for s.at < len(s.text) {
+		c := s.text[s.at]
+		switch {
+		case c == '"':
+			if s.roughString(); depth == 0 {
+				s.at++
+				return s.text[start:s.at]
+			}
+		case c == '{', c == '[':
+			depth++
+		case depth == 0 && (c == ',' || c == '}'):
+			return s.text[start:s.at]
+		case c == '}', c == ']':
+			depth--
+		}
+		s.at++
+	}
+	return s.text[start:]
+}
+
+// roughString steps to the last character of a string.
+func (s *scanner) roughString() {
+	for escaped := true; escaped; escaped = s.text[s.at-1] == '\\' {
+		end := strings.IndexByte(s.text[s.at+1:], '"')
+		if end < 0 {
+			s.at = len(s.text) - 1
+			return
+		}
+		s.at += end + 1
+	}
 }
 
 // Valid reports whether a text is one JSON value. It is false for one that is nested too deep for this package, too.

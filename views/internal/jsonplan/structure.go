@@ -33,19 +33,24 @@ func (c compiler) structure(t reflect.Type) decoder {
 		}
 		var seen uint64
 		return s.object(func(name string) bool {
+			s.next()
 			f, ok := fields[name]
+			start := s.at
 			switch {
 			case !ok && folds(name, lower), ok && seen&f.bit != 0:
 				return false
 			case !ok:
 				_, ok = s.value()
-				return ok
+			case len(f.at) == 1:
+				ok = f.decode(s, v.Field(f.at[0]))
+			default:
+				ok = f.decode(s, v.FieldByIndex(f.at))
 			}
 			seen |= f.bit
-			if len(f.at) == 1 {
-				return f.decode(s, v.Field(f.at[0]))
+			if ok && s.member != nil && s.depth == 1 {
+				return s.member(name, s.text[start:s.at])
 			}
-			return f.decode(s, v.FieldByIndex(f.at))
+			return ok
 		})
 	}
 }
