@@ -2,6 +2,7 @@ package views_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -121,6 +122,49 @@ func TestBadInput(t *testing.T) {
 				require.Contains(t, string(sink.events[0].Body["uow"]), `"record":{"messageId":"m1"`, "it can be resubmitted")
 			}
 		})
+	}
+}
+
+// TestBadInputElsewhere: the same of a stream, a topic and a bus, each with the answer that its source expects.
+func TestBadInputElsewhere(t *testing.T) {
+	t.Parallel()
+	for source, handle := range map[string]func(*views.Listener, string) (failed bool){
+		"kinesis": func(l *views.Listener, body string) bool {
+			response, err := l.HandleKinesis(t.Context(), events.KinesisEvent{Records: []events.KinesisEventRecord{
+				{EventID: "m1", Kinesis: events.KinesisRecord{SequenceNumber: "1", Data: []byte(body)}},
+			}})
+			require.NoError(t, err)
+			return len(response.BatchItemFailures) > 0
+		},
+		"sns": func(l *views.Listener, body string) bool {
+			return l.HandleSNS(t.Context(), events.SNSEvent{Records: []events.SNSEventRecord{{SNS: events.SNSEntity{MessageID: "m1", Message: body}}}}) != nil
+		},
+		"eventbridge": func(l *views.Listener, body string) bool {
+			return l.HandleEventBridge(t.Context(), events.EventBridgeEvent{ID: "m1", Detail: []byte(body)}) != nil
+		},
+	} {
+		for name, tt := range badInput() {
+			if source == "eventbridge" && !json.Valid([]byte(tt.body)) {
+				continue // Lambda delivers none
+			}
+			t.Run(source+"/"+name, func(t *testing.T) {
+				t.Parallel()
+				var sink faultSink
+				l := newListener(t, newTable(t, nil), &views.Options{Faults: &sink, ClaimChecks: claims{}})
+				require.Equal(t, tt.want == failed, handle(l, tt.body))
+				switch got := l.Stats(); tt.want {
+				case applied:
+					require.EqualValues(t, 1, got.Applied)
+				case skipped:
+					require.EqualValues(t, 1, got.Skipped)
+				case failed:
+					require.EqualValues(t, 1, got.Failed)
+				default:
+					require.EqualValues(t, 1, got.Faults)
+					require.Contains(t, faultOf(t, sink.events[0]).Err.Message, tt.want)
+				}
+			})
+		}
 	}
 }
 

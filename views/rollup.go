@@ -15,7 +15,8 @@ import (
 // Rollup keeps totals over the edges of a node, in a named lane of the node: an exact count, sum or whatever fold makes
 // of them. The edges are contributions: rules of the same listener write one for each event or entity that counts, by
 // the id of what it stands for, so that an event that comes twice is one contribution, and one that is corrected or
-// withdrawn is corrected or withdrawn in the totals.
+// withdrawn is corrected or withdrawn in the totals. One that goes over to another node takes two rules, for an event that tells both: Upsert
+// of the edge of the new node, and, behind it, Remove of the old one's.
 //
 // fold gets a node that has nothing but its id, and every contribution that is not deleted, in the order of their keys.
 // It sets the fields of the lane; the others are not written. It must be a function of its arguments.
@@ -97,7 +98,7 @@ func (r *rollup) check(l *Listener) error {
 type total struct {
 	rollup  *rollup
 	pk      string
-	sources []int
+	sources []mutation
 }
 
 // rollUp rolls up each node of which the batch touched a contribution.
@@ -112,7 +113,7 @@ func (b *batch) touchedTotals() []*total {
 	for n, r := range b.rollups {
 		for _, first := range b.rows {
 			for work := first; work != nil; work = work.next {
-				if !work.done || work.first.rule.model != r.edges {
+				if !work.done || work.mutations[0].rule.model != r.edges {
 					continue
 				}
 				id := strconv.Itoa(n) + " " + work.key.PK
@@ -121,7 +122,7 @@ func (b *batch) touchedTotals() []*total {
 					t = &total{rollup: r, pk: work.key.PK}
 					index[id], totals = t, append(totals, t)
 				}
-				work.all(func(m *mutation) { t.sources = append(t.sources, m.source) })
+				t.sources = append(t.sources, work.mutations...)
 			}
 		}
 	}
@@ -135,7 +136,7 @@ var errContended = errors.New("views: other listeners kept writing the same tota
 
 func (b *batch) rollUpOne(ctx context.Context, t *total) {
 	for attempt := range maxAttempts {
-		done, err := limited(ctx, b, func(time.Time) (rolled, error) { return t.rollup.run(ctx, b.db, t.pk, b.anew) })
+		done, err := limited(ctx, b, func() (rolled, error) { return t.rollup.run(ctx, b.db, t.pk, b.anew) })
 		b.countRolled(done)
 		if err != nil {
 			b.failTotal(t, err)
@@ -181,7 +182,7 @@ func (b *batch) countRolled(done rolled) {
 // failTotal has the events come again that touched the node, or makes faults of them if folding can never succeed.
 func (b *batch) failTotal(t *total, err error) {
 	v := judgeWrite(err)
-	for _, source := range t.sources {
-		b.judge(source, t.rollup.name, err, v)
+	for _, m := range t.sources {
+		b.judge(m.source, t.rollup.name, err, v)
 	}
 }

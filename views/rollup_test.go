@@ -13,6 +13,7 @@ import (
 	"github.com/insideout-go/insideout/table/embedded"
 	"github.com/insideout-go/insideout/views"
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 )
 
 func withdrawn(n int, customer, order string) insideout.Event {
@@ -168,6 +169,54 @@ func TestRollupPanics(t *testing.T) {
 	require.Equal(t, "rollup-customer-totals", faults.events[0].Tags[insideout.TagPipeline])
 	orders, _ := totals(t, db, "bob")
 	require.Equal(t, 1, orders)
+}
+
+// movedOrder is what an event tells of an order that goes from one customer to another.
+type movedOrder struct {
+	Order struct {
+		ID, CustomerID, From string
+		Amount               int
+	} `json:"order"`
+}
+
+// TestRollupOfMoves: contributions that go from one node to another, and back, are in the totals of the one that has them last, in whatever
+// order and however often that comes.
+func TestRollupOfMoves(t *testing.T) {
+	t.Parallel()
+	parts := append(rules()[:1:1],
+		views.Upsert(purchases, views.On("order-placed", "order-moved"), func(e movedOrder) (purchase, error) {
+			return purchase{CustomerID: e.Order.CustomerID, OrderID: e.Order.ID, Amount: e.Order.Amount}, nil
+		}),
+		views.Remove(purchases, views.On("order-moved"), func(e movedOrder) (table.ID, error) { return table.Of(e.Order.From, e.Order.ID), nil }),
+		views.Remove(purchases, views.On("order-withdrawn"), func(e movedOrder) (table.ID, error) {
+			return table.Of(e.Order.CustomerID, e.Order.ID), nil
+		}),
+		views.Rollup(purchases, customers, "totals", sum))
+	moved := func(n int, from, to, order string, amount int) insideout.Event {
+		return event(fmt.Sprint("e", n), "order-moved", n, "order", map[string]any{"id": order, "customerId": to, "from": from, "amount": amount})
+	}
+	history := []insideout.Event{
+		registered(1, "ann", "Ann"), registered(2, "bob", "Bob"), registered(3, "eve", "Eve"),
+		placed(4, "ann", "away", 1), moved(5, "ann", "bob", "away", 2), moved(6, "bob", "eve", "away", 3),
+		placed(7, "bob", "back", 10), moved(8, "bob", "ann", "back", 20), moved(9, "ann", "bob", "back", 30),
+		placed(10, "eve", "gone", 100), moved(11, "eve", "ann", "gone", 200), withdrawn(12, "ann", "gone"),
+		moved(13, "ann", "ann", "away", 4), // corrected where it no longer is: of one event and row, the first rule wins
+	}
+	rapid.Check(t, func(rt *rapid.T) {
+		db := newTable(t, nil)
+		l, err := views.New(db, parts...)
+		require.NoError(rt, err)
+		queue := rapid.Permutation(append(history[:13:13], rapid.SliceOfN(rapid.SampledFrom(history), 0, 8).Draw(rt, "twice")...)).Draw(rt, "order")
+		for len(queue) > 0 {
+			n := rapid.IntRange(1, len(queue)).Draw(rt, "batch")
+			require.NoError(rt, l.Handle(t.Context(), queue[:n]))
+			queue = queue[n:]
+		}
+		for id, want := range map[string][]int{"ann": {1, 4}, "bob": {1, 30}, "eve": {1, 3}} {
+			orders, amount := totals(t, db, id)
+			require.Equal(rt, want, []int{orders, amount}, id)
+		}
+	})
 }
 
 // TestRollupConcurrently has many listeners add to the same totals at the same time.
