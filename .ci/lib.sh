@@ -45,3 +45,37 @@ expect() {
 	fi
 	echo "$2 $got"
 }
+
+servers= # the processes of those that run
+
+# start_server NAME VARIABLE LOG PORT COMMAND…: a server that writes to its log which port of 127.0.0.1 it took, where the sed
+# script PORT finds it. VARIABLE is exported with its URL.
+start_server() {
+	local name=$1 variable=$2 log=$3 find=$4 port=
+	shift 4
+	: >"$log"
+	"$@" >"$log" 2>&1 </dev/null &
+	servers="$servers $!"
+	for _ in $(seq 600); do
+		port=$(sed -nE "$find" "$log")
+		[ -n "$port" ] && break
+		kill -0 $! 2>/dev/null || break
+		sleep 0.1
+	done
+	if [ -z "$port" ]; then
+		echo "$name did not start:" >&2
+		tail -n 20 "$log" >&2
+		return 1
+	fi
+	export "$variable=http://127.0.0.1:$port"
+	echo "$name answers at http://127.0.0.1:$port"
+}
+
+stop_servers() {
+	local pid
+	for pid in $servers; do
+		kill "$pid" 2>/dev/null || true
+		wait "$pid" 2>/dev/null || true
+	done
+	servers=
+}

@@ -3,7 +3,6 @@
 
 moto_version=5.2.5
 moto_home=$PWD/.ci/cache/moto
-moto_pid=
 
 # install_moto makes a Python environment with moto in the cache; 3 if a tool is missing.
 install_moto() {
@@ -20,32 +19,10 @@ install_moto() {
 	echo "$moto_version" >"$moto_home/complete"
 }
 
-# start_moto starts it on a free port of 127.0.0.1 and exports INSIDEOUT_AWS_ENDPOINT. It says itself which port it took.
+# start_moto starts it and exports INSIDEOUT_AWS_ENDPOINT.
 start_moto() {
-	local log=$moto_home/log port=
-	: >"$log"
 	# It has no room for the ids of multi-Region keys in its ciphertexts.
 	sed -i.orig 's/^KEY_ID_LEN = 36$/KEY_ID_LEN = 40/; s/key_id.decode("utf-8"), iv/key_id.decode("utf-8").rstrip("\\0"), iv/' "$moto_home"/lib/python3*/site-packages/moto/kms/utils.py
-	"$moto_home/bin/moto_server" -H 127.0.0.1 -p 0 >"$log" 2>&1 </dev/null &
-	moto_pid=$!
-	for _ in $(seq 300); do
-		port=$(sed -nE 's/.*Running on http:[/][/]127\.0\.0\.1:([0-9]+).*/\1/p' "$log")
-		[ -n "$port" ] && break
-		kill -0 "$moto_pid" 2>/dev/null || break
-		sleep 0.1
-	done
-	if [ -z "$port" ]; then
-		echo 'moto did not start:' >&2
-		tail -n 20 "$log" >&2
-		return 1
-	fi
-	export INSIDEOUT_AWS_ENDPOINT=http://127.0.0.1:$port
-	echo "moto answers at $INSIDEOUT_AWS_ENDPOINT"
-}
-
-stop_moto() {
-	[ -n "$moto_pid" ] || return 0
-	kill "$moto_pid" 2>/dev/null || true
-	wait "$moto_pid" 2>/dev/null || true
-	moto_pid=
+	start_server moto INSIDEOUT_AWS_ENDPOINT "$moto_home/log" 's/.*Running on http:[/][/]127\.0\.0\.1:([0-9]+).*/\1/p' \
+		"$moto_home/bin/moto_server" -H 127.0.0.1 -p 0
 }

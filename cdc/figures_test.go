@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/insideout-go/insideout"
 	"github.com/insideout-go/insideout/cdc"
+	"github.com/insideout-go/insideout/internal/cpu"
 	"github.com/insideout-go/insideout/table"
 	"github.com/stretchr/testify/require"
 )
@@ -125,13 +126,13 @@ func BenchmarkRecord(b *testing.B) {
 				trigger = diffTrigger(b)
 			}
 			b.ReportAllocs()
-			before := cpuTime()
+			before := cpu.Used()
 			for b.Loop() {
 				if r, _ := trigger.HandleDynamoDB(b.Context(), batch); len(r.BatchItemFailures) > 0 {
 					b.Fatal(r)
 				}
 			}
-			b.ReportMetric(float64((cpuTime()-before).Nanoseconds())/1000/float64(b.N)/100, "cpu-µs/record")
+			b.ReportMetric(float64((cpu.Used()-before).Nanoseconds())/1000/float64(b.N)/100, "cpu-µs/record")
 		})
 	}
 }

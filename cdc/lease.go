@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/insideout-go/insideout/internal/backoff"
 )
 
 var (
@@ -103,7 +105,7 @@ func (l *lease) renew(ctx context.Context) error {
 		if asked && !closed(l.asked) {
 			close(l.asked)
 		}
-		if err := sleep(ctx, max(time.Millisecond, time.Until(seen.Add(l.opts.Lease/3)))); err != nil {
+		if err := backoff.Sleep(ctx, max(time.Millisecond, time.Until(seen.Add(l.opts.Lease/3)))); err != nil {
 			return err
 		}
 		if seen, _ = l.sign(); time.Since(seen) < l.opts.Lease/3 { // a checkpoint was written meanwhile

@@ -8,6 +8,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
 	streams "github.com/aws/aws-sdk-go-v2/service/dynamodbstreams/types"
+	"github.com/insideout-go/insideout/internal/backoff"
 )
 
 // reader reads one shard from its checkpoint to its end.
@@ -17,12 +18,12 @@ type reader struct {
 	shard    string
 	at       Checkpoint // how far the shard was published
 	iterator *string
-	oldest   backoff // between two looks for the oldest record
+	oldest   backoff.Backoff // between two looks for the oldest record
 }
 
 // read reads a shard until it ends, or is another run's to read, or the work is over.
 func (f *follower) read(ctx context.Context, l *lease) error {
-	r := &reader{follower: f, lease: l, shard: l.shard.ID, at: l.kept}
+	r := &reader{follower: f, lease: l, shard: l.shard.ID, at: l.kept, oldest: newPause()}
 	work, stop := l.keep(ctx)
 	err := r.run(work)
 	if cause := context.Cause(work); err != nil && cause != nil {
@@ -134,7 +135,7 @@ func (r *reader) trimmed(ctx context.Context, err error) error {
 	}
 	if r.at.Sequence == "" { // the oldest record went while it was asked for: another one is the oldest now
 		r.iterator = nil
-		return r.oldest.wait(ctx)
+		return r.oldest.Wait(ctx)
 	}
 	if !r.opts.SkipTrimmed {
 		return fmt.Errorf("%w (%q)", ErrTrimmed, r.at.Sequence)
@@ -155,7 +156,7 @@ func (r *reader) publish(ctx context.Context, batch []streams.Record) error {
 	for i := range batch {
 		records[i] = fromStream(&batch[i], r.arn)
 	}
-	var pause backoff
+	pause := newPause()
 	for len(records) > 0 {
 		done, err := r.trigger.handle(ctx, records)
 		if saveErr := r.move(ctx, records[:done]); saveErr != nil {
@@ -166,7 +167,7 @@ func (r *reader) publish(ctx context.Context, batch []streams.Record) error {
 			break
 		}
 		if done > 0 {
-			pause.attempts = 0
+			pause.Reset()
 		}
 		if ctx.Err() == nil {
 			r.opts.Logger.WarnContext(ctx, "cdc: publishing again", "shard", r.shard, "records", len(records), "error", err)
@@ -174,7 +175,7 @@ func (r *reader) publish(ctx context.Context, batch []streams.Record) error {
 		if closed(r.lease.asked) {
 			return errAsked
 		}
-		if err := pause.wait(ctx); err != nil {
+		if err := pause.Wait(ctx); err != nil {
 			return err
 		}
 	}
@@ -211,7 +212,7 @@ func (r *reader) save(ctx context.Context) error {
 	outlive, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	defer context.AfterFunc(ctx, func() {
-		_ = sleep(outlive, saveTimeout)
+		_ = backoff.Sleep(outlive, saveTimeout)
 		cancel()
 	})()
 	return r.lease.save(outlive, r.at)

@@ -73,6 +73,11 @@ func invalid(format string, args ...any) error {
 	return fmt.Errorf("%w: "+format, append([]any{ErrInvalid}, args...)...)
 }
 
+// mistake is invalid for calls that have no namespace yet, and so no Error.
+func mistake(format string, args ...any) error {
+	return fmt.Errorf("crypto: %w", invalid(format, args...))
+}
+
 // foreign is a ciphertext that cannot be of here.
 func foreign(format string, args ...any) error {
 	return fmt.Errorf("%w: "+format, append([]any{ErrAuthentication}, args...)...)

@@ -36,20 +36,20 @@ const (
 func (ix Index) Validate() error {
 	switch {
 	case ix.Name == "":
-		return fmt.Errorf("crypto: %w", invalid("the index has no name"))
+		return mistake("the index has no name")
 	case ix.Version < 0:
-		return fmt.Errorf("crypto: %w", invalid("index %q: the version is negative", ix.Name))
+		return mistake("index %q: the version is negative", ix.Name)
 	case ix.Bits == 0 && ix.Population == 0:
 		return nil
 	case ix.Population < minPopulation:
-		return fmt.Errorf("crypto: %w", invalid("index %q: with fewer than %d different values, a beacon tells the value", ix.Name, minPopulation))
+		return mistake("index %q: with fewer than %d different values, a beacon tells the value", ix.Name, minPopulation)
 	case ix.Bits <= 0 || ix.Bits > maxBits:
-		return fmt.Errorf("crypto: %w", invalid("index %q: a beacon has 1 to %d bits", ix.Name, maxBits))
+		return mistake("index %q: a beacon has 1 to %d bits", ix.Name, maxBits)
 	}
 	hashes, population := float64(uint64(1)<<ix.Bits), float64(ix.Population)
 	if hashes*hashes <= population || hashes >= population/2 {
-		return fmt.Errorf("crypto: %w", invalid("index %q: %d bits do not fit %d values: want √population < 2^bits < population/2",
-			ix.Name, ix.Bits, ix.Population))
+		return mistake("index %q: %d bits do not fit %d values: want √population < 2^bits < population/2",
+			ix.Name, ix.Bits, ix.Population)
 	}
 	return nil
 }

@@ -152,7 +152,7 @@ func engines(t *testing.T, test func(t *testing.T, k *kit)) {
 		t.Parallel()
 		endpoint := os.Getenv("INSIDEOUT_DYNAMODB_ENDPOINT")
 		if endpoint == "" {
-			t.Skip("INSIDEOUT_DYNAMODB_ENDPOINT is not set")
+			t.Skip("INSIDEOUT_DYNAMODB_ENDPOINT is not set: .ci/run starts DynamoDB Local and sets it")
 		}
 		test(t, kitOn(t, dynamodb.New(dynamodb.Options{
 			Region: "us-east-1", BaseEndpoint: &endpoint, Credentials: credentials.NewStaticCredentialsProvider("a", "b", ""),

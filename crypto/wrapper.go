@@ -37,20 +37,20 @@ var _ KeyWrapper = (*LocalKey)(nil)
 // first, RotateEpoch, Rewrap and RetireEpoch in every namespace, then take the old one away.
 func NewLocalKey(keys ...[]byte) (*LocalKey, error) {
 	if len(keys) == 0 {
-		return nil, fmt.Errorf("crypto: %w", invalid("a local master key is missing"))
+		return nil, mistake("a local master key is missing")
 	}
 	l := &LocalKey{}
 	for i, key := range keys {
 		if len(key) != keySize {
-			return nil, fmt.Errorf("crypto: %w", invalid("master key %d has %d bytes, and needs %d", i+1, len(key), keySize))
+			return nil, mistake("master key %d has %d bytes, and needs %d", i+1, len(key), keySize)
 		}
 		material, err := derive(key, keySize+kidSize, domainWrap, "local")
 		if err != nil {
-			return nil, fmt.Errorf("crypto: %w", invalid("master key %d: %w", i+1, err))
+			return nil, mistake("master key %d: %w", i+1, err)
 		}
 		aead, err := newAEAD(material[:keySize])
 		if err != nil {
-			return nil, fmt.Errorf("crypto: %w", invalid("master key %d: %w", i+1, err))
+			return nil, mistake("master key %d: %w", i+1, err)
 		}
 		l.id, l.aeads = append(l.id, keyID(material[keySize:])), append(l.aeads, aead)
 	}
@@ -67,7 +67,7 @@ func ReadLocalKey(path string) (*LocalKey, error) {
 		return nil, fmt.Errorf("crypto: the master key: %w", err)
 	}
 	if mode := info.Mode().Perm(); mode&0o077 != 0 && runtime.GOOS != "windows" {
-		return nil, fmt.Errorf("crypto: %w", invalid("the master key %q is open to others (mode %04o): chmod 600", path, mode))
+		return nil, mistake("the master key %q is open to others (mode %04o): chmod 600", path, mode)
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -86,7 +86,7 @@ func ParseLocalKey(text string) (*LocalKey, error) {
 		}
 		key, err := decodeKey(line)
 		if err != nil {
-			return nil, fmt.Errorf("crypto: %w", invalid("line %d of the master key: %w", n+1, err))
+			return nil, mistake("line %d of the master key: %w", n+1, err)
 		}
 		keys = append(keys, key)
 	}
@@ -109,7 +109,7 @@ func (l *LocalKey) Wrap(ctx context.Context, key []byte, binding map[string]stri
 		return nil, err
 	}
 	if l.empty() {
-		return nil, fmt.Errorf("crypto: %w", invalid("there is no local master key"))
+		return nil, mistake("there is no local master key")
 	}
 	return append(l.id[0][:], wrapKey(l.aeads[0], key, pairs(binding)...)...), nil
 }
@@ -120,7 +120,7 @@ func (l *LocalKey) Unwrap(ctx context.Context, wrapped []byte, binding map[strin
 		return nil, err
 	}
 	if l.empty() {
-		return nil, fmt.Errorf("crypto: %w", invalid("there is no local master key"))
+		return nil, mistake("there is no local master key")
 	}
 	if len(wrapped) < kidSize {
 		return nil, fmt.Errorf("%w: it is not a wrapped key", ErrRecord)

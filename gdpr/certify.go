@@ -191,8 +191,12 @@ func (c *Controller) receipt(ctx context.Context, w *work, previous Receipt) (Re
 	if err != nil {
 		return Receipt{}, err
 	}
-	for _, recipient := range missing {
-		r.Residuals = append(r.Residuals, Residual{Place: recipient, What: "has not acknowledged that it erased its part"})
+	for _, recipient := range c.opts.Recipients {
+		if slices.Contains(missing, recipient) {
+			r.Residuals = append(r.Residuals, Residual{Place: recipient, What: "has not acknowledged that it erased its part"})
+		} else {
+			r.Done = append(r.Done, Done{Place: recipient, Do: "acknowledge", Count: 1})
+		}
 	}
 	return r, r.sign(c.opts.Signer)
 }

@@ -42,7 +42,7 @@ type Options struct {
 		Publish(ctx context.Context, events []insideout.Event) error
 	}
 	// Recipients are the services that must acknowledge it (Art. 19), and Patience is how long a job waits for them; after that the receipt names those
-	// that did not. The default is to wait for nobody.
+	// that did, and those that did not. The default is to wait for nobody.
 	Recipients []string
 	Patience   time.Duration
 	// Suppression, if this process has one, is told at once whom a job suppresses.

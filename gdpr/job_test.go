@@ -1,6 +1,7 @@
 package gdpr_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/ed25519"
 	"errors"
@@ -11,10 +12,12 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/insideout-go/insideout"
 	"github.com/insideout-go/insideout/gdpr"
 	"github.com/insideout-go/insideout/table"
 	"github.com/insideout-go/insideout/table/embedded"
@@ -352,9 +355,11 @@ func TestBadInput(t *testing.T) {
 	require.ErrorIs(t, err, gdpr.ErrNotApproved)
 	require.ErrorIs(t, c.Approve(t.Context(), plan.Job, "another hash", "DPO-7"), gdpr.ErrApproval)
 	time.Sleep(5 * time.Millisecond)
+	x := &terminal{c: c}
+	require.Equal(t, 3, x.run(t, "run", plan.Job, "-approve", hashOf(t, plan), "-by", "DPO-7"))
+	require.Contains(t, x.log.String(), "expired")
 	_, err = c.Erase(t.Context(), plan, "DPO-7")
 	require.ErrorIs(t, err, gdpr.ErrApproval)
-	require.ErrorContains(t, err, "expired")
 	require.Len(t, s.owner, 2, "nothing was touched")
 
 	_, err = gdpr.New(nil, nil, nil)
@@ -380,6 +385,47 @@ func TestRetentionRemovesPlansThatNobodyApproved(t *testing.T) {
 	kept, err := c.Stored(t.Context(), waiting.Job)
 	require.NoError(t, err)
 	require.Len(t, kept.Actions, 30)
+}
+
+// told keeps what recipients are told.
+type told struct{ events []insideout.Event }
+
+func (p *told) Publish(_ context.Context, events []insideout.Event) error {
+	p.events = append(p.events, events...)
+	return nil
+}
+
+// A job waits for those who have to erase their part, and its receipt says who has done so, and who has not.
+func TestRecipientsAcknowledge(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var told told
+		x := &terminal{c: newDesk(t).controller(t, gdpr.Options{
+			Publisher: &told, Recipients: []string{"billing", "post"}, Patience: time.Hour,
+		}, newShelf("shelf", things(1, "anna")))}
+		require.Equal(t, 7, x.run(t, "erase", "anna", "-yes"), x.log.String())
+		require.Contains(t, x.log.String(), "billing, post have time until")
+		subject, err := insideout.Body[struct{ Ref, Job string }](told.events[0], "subject")
+		require.NoError(t, err)
+		require.Equal(t, "subject-erased", told.events[0].Type)
+
+		require.Equal(t, 2, x.run(t, "acknowledge", subject.Job, "-recipient", "somebody"))
+		require.Equal(t, 0, x.run(t, "acknowledge", subject.Job, "-recipient", "billing"), x.log.String())
+		require.Equal(t, 7, x.run(t, "run", subject.Job))
+		require.Contains(t, x.log.String(), ": post have time until")
+		time.Sleep(2 * time.Hour)
+		require.Equal(t, 0, x.run(t, "run", subject.Job, "-json"), x.log.String())
+		receipt, err := gdpr.VerifyReceipt(bytes.TrimSpace(x.out.Bytes()), public())
+		require.NoError(t, err)
+		require.Equal(t, subject.Ref, receipt.Subject)
+		require.Contains(t, receipt.Done, gdpr.Done{Place: "billing", Do: "acknowledge", Count: 1})
+		require.Contains(t, receipt.Residuals, gdpr.Residual{Place: "post", What: "has not acknowledged that it erased its part"})
+		require.Len(t, receipt.Done, 2)
+		require.Len(t, receipt.Residuals, 2)
+		for _, again := range told.events {
+			require.Equal(t, told.events[0], again, "the same event again")
+		}
+	})
 }
 
 func TestNothingFoundIsAnOutcome(t *testing.T) {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/insideout-go/insideout/internal/backoff"
 )
 
 // Budget bounds what a job consumes, in capacity units a second. Zero is without bound.
@@ -22,22 +24,7 @@ type pace struct {
 }
 
 func (p *pace) spend(ctx context.Context, used Cost) error {
-	return sleep(ctx, p.due(used))
-}
-
-// sleep waits, or ends with the context.
-func sleep(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		return context.Cause(ctx)
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
+	return backoff.Sleep(ctx, p.due(used))
 }
 
 func (p *pace) due(used Cost) time.Duration {

@@ -6,9 +6,6 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
-	"strings"
-
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"github.com/insideout-go/insideout/table"
 )
@@ -111,14 +108,7 @@ func (t *rows) correct(ctx context.Context, task *Task, found table.Item, p poli
 		if err != nil || next == nil {
 			return 0, err
 		}
-		u := &update{names: map[string]string{}, values: table.Item{}}
-		u.when(item)
-		u.stamp(task, item)
-		u.become(item, next)
-		_, err = t.db.Client().UpdateItem(ctx, &dynamodb.UpdateItemInput{
-			TableName: new(t.db.Name()), Key: key, UpdateExpression: new(u.text()), ConditionExpression: new(strings.Join(u.conditions, " AND ")),
-			ExpressionAttributeNames: u.names, ExpressionAttributeValues: u.values,
-		})
+		_, err = t.db.Client().UpdateItem(ctx, t.update(task, item, next))
 		if !lost(err) {
 			return 1, errors.Join(err, task.Spend(ctx, Cost{Writes: costOf(item).Writes}))
 		}

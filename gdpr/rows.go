@@ -22,9 +22,10 @@ import (
 // bySubject reads every page of the indexes over _sid and its like.
 func (t *rows) bySubject(ctx context.Context, task *Task) iter.Seq2[table.Item, error] {
 	return func(yield func(table.Item, error) bool) {
-		for i, ref := range t.refs() {
+		refs := t.refs()
+		for i, ref := range refs {
 			for item, err := range t.byReference(ctx, task, ref) {
-				if err == nil && slices.ContainsFunc(t.refs()[:i], func(before string) bool { return isText(item[before], task.Ref) }) {
+				if err == nil && slices.ContainsFunc(refs[:i], func(before string) bool { return isText(item[before], task.Ref) }) {
 					continue // a row that leads from somebody to themselves was there before
 				}
 				if !yield(item, err) || err != nil {

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/insideout-go/insideout/internal/backoff"
 	"github.com/insideout-go/insideout/table"
 )
 
@@ -37,7 +38,7 @@ func (c *Controller) suppress(ctx context.Context, w *work, t *Task) (step, erro
 		return "", err
 	}
 	c.tell(row)
-	return stepShred, sleep(ctx, c.opts.Settle)
+	return stepShred, backoff.Sleep(ctx, c.opts.Settle)
 }
 
 // tell lets listeners of this process know at once.
@@ -111,7 +112,7 @@ func Suppressions(ctx context.Context, db *table.DB, every time.Duration, failed
 		return nil, err
 	}
 	go func() {
-		for sleep(ctx, max(every, time.Second)) == nil {
+		for backoff.Sleep(ctx, max(every, time.Second)) == nil {
 			if err := s.Refresh(ctx); err != nil && failed != nil && ctx.Err() == nil {
 				failed(err)
 			}

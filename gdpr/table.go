@@ -82,7 +82,11 @@ func Table(name string, db *table.DB, models []Model, opts *TableOptions) Place 
 	if db == nil {
 		t.faults = append(t.faults, errors.New("there is no table"))
 	}
-	for _, m := range models {
+	for i, m := range models {
+		if m == nil {
+			t.faults = append(t.faults, fmt.Errorf("model %d is nil", i))
+			continue
+		}
 		p, faults := personalOf(m)
 		t.faults = append(t.faults, faults...)
 		t.models[p.name] = p

@@ -13,41 +13,46 @@ import (
 )
 
 // RootPart is the node of an aggregate. Make one with Root.
-type RootPart[A any] struct{ part Part[A] }
+type RootPart[A any] struct{ piece piece }
 
 // Part is what an aggregate reads besides its root. Make one with Many or One.
-type Part[A any] struct {
+type Part[A any] struct{ piece piece }
+
+// piece is one model of an aggregate, of whatever types.
+type piece struct {
 	model *model
 	fault string // what is wrong with the place
-	// decode makes an entity of a row: a pointer to it, as it is and as a struct to open.
-	decode func(item Item) (any, reflect.Value, error)
-	// put moves what decode made into its place.
-	put func(a *A, entity any) error
+	// put moves an entity into its place in an aggregate: both are pointers.
+	put func(aggregate, entity any) error
 }
 
-func partOf[A, T any](e *entity[T], fault string, put func(a *A, v *T) error) Part[A] {
-	return Part[A]{
-		model: e.m,
-		fault: fault,
-		decode: func(item Item) (any, reflect.Value, error) {
-			v, err := e.decodeRow(item)
-			return &v, reflect.ValueOf(&v).Elem(), err
-		},
-		put: func(a *A, entity any) error { return put(a, entity.(*T)) },
+// decode makes an entity of a row: a pointer to it.
+func (p piece) decode(item Item) (reflect.Value, error) {
+	s, err := p.model.decoded(item)
+	if err != nil {
+		return reflect.Value{}, err
 	}
+	defer s.giveBack()
+	v := reflect.New(p.model.goType)
+	v.Elem().Set(s.rv)
+	return v, nil
 }
 
 // placed says what is wrong with the function for a place, which is tried on an empty aggregate.
 func placed[A, P any](place func(*A) *P) (fault string) {
+	if place == nil {
+		return "there is no function for its place"
+	}
+	return tried(func() bool { return place(new(A)) != nil })
+}
+
+func tried(place func() bool) (fault string) {
 	defer func() {
 		if p := recover(); p != nil {
 			fault = fmt.Sprintf("the function for its place panicked: %v", p)
 		}
 	}()
-	switch {
-	case place == nil:
-		return "there is no function for its place"
-	case place(new(A)) == nil:
+	if !place() {
 		return "the function for its place returns nil"
 	}
 	return ""
@@ -58,10 +63,10 @@ func Root[A, T any](node *Node[T], place func(*A) *T) RootPart[A] {
 	if node == nil {
 		return RootPart[A]{}
 	}
-	return RootPart[A]{partOf(&node.entity, placed(place), func(a *A, v *T) error {
-		*place(a) = *v
+	return RootPart[A]{piece{node.m, placed(place), func(a, v any) error {
+		*place(a.(*A)) = *v.(*T)
 		return nil
-	})}
+	}}}
 }
 
 // Many takes all edges of a kind, in the order of their ids, and the place for them.
@@ -69,11 +74,11 @@ func Many[A, T any](edge *Edge[T], place func(*A) *[]T) Part[A] {
 	if edge == nil {
 		return Part[A]{}
 	}
-	return partOf(&edge.entity, placed(place), func(a *A, v *T) error {
-		list := place(a)
-		*list = append(*list, *v)
+	return Part[A]{piece{edge.m, placed(place), func(a, v any) error {
+		list := place(a.(*A))
+		*list = append(*list, *v.(*T))
 		return nil
-	})
+	}}}
 }
 
 // One takes the edge of a kind of which an owner has one at most: a second one is an error. The place stays nil where there is none.
@@ -81,53 +86,74 @@ func One[A, T any](edge *Edge[T], place func(*A) **T) Part[A] {
 	if edge == nil {
 		return Part[A]{}
 	}
-	return partOf(&edge.entity, placed(place), func(a *A, v *T) error {
-		if *place(a) != nil {
+	return Part[A]{piece{edge.m, placed(place), func(a, v any) error {
+		at := place(a.(*A))
+		if *at != nil {
 			return errors.New("there is more than one, and the aggregate takes One")
 		}
-		*place(a) = v
+		*at = v.(*T)
 		return nil
-	})
+	}}}
 }
 
 // Aggregate reads a node and its edges as one value, in one Query. Its rows are the whole partition of the node: a row that no
 // part claims is an error (ErrUnknownRow), unless Skip names its model or Rest takes it. Nothing is left out in silence.
-type Aggregate[A any] struct {
-	root  Part[A]
-	parts []Part[A]
+type Aggregate[A any] struct{ of aggregate }
+
+// aggregate is an Aggregate of any type.
+type aggregate struct {
+	root  piece
+	parts []piece
 	skip  []*model
-	rest  func(*A) *[]Item
+	rest  func(aggregate any) *[]Item
 }
 
 // Skip returns the aggregate with models named that live in the partition, and are left out on purpose.
 func (a *Aggregate[A]) Skip(models ...Definition) *Aggregate[A] {
-	next := *a
-	next.skip = slices.Clone(a.skip)
+	return &Aggregate[A]{a.of.skipping(models)}
+}
+
+func (a aggregate) skipping(models []Definition) aggregate {
+	a.skip = slices.Clone(a.skip)
 	for _, m := range models {
 		if !missing(m) {
-			next.skip = append(next.skip, m.definition())
+			a.skip = append(a.skip, m.definition())
 		}
 	}
-	return &next
+	return a
 }
 
 // Rest returns the aggregate with a place for the rows that nothing else claims, as they are.
 func (a *Aggregate[A]) Rest(place func(*A) *[]Item) *Aggregate[A] {
 	next := *a
-	next.rest = place
+	if next.of.rest = nil; place != nil {
+		next.of.rest = func(v any) *[]Item { return place(v.(*A)) }
+	}
 	return &next
 }
 
 // NewAggregate defines an aggregate, or returns every mistake of the definition at once.
 func NewAggregate[A any](root RootPart[A], parts ...Part[A]) (*Aggregate[A], error) {
-	a := &Aggregate[A]{root: root.part}
-	d := &definition{model: &model{goType: reflect.TypeFor[A]()}}
-	if a.root.model == nil {
-		d.fault("", "there is no root", "make it with table.Root and a model")
-		return nil, d.err()
+	list := make([]piece, len(parts))
+	for i, p := range parts {
+		list[i] = p.piece
 	}
-	d.name = a.root.model.name
-	d.checkPlace(a.root.model, a.root.fault)
+	of, err := newAggregate(reflect.TypeFor[A](), root.piece, list)
+	if err != nil {
+		return nil, err
+	}
+	return &Aggregate[A]{of}, nil
+}
+
+func newAggregate(t reflect.Type, root piece, parts []piece) (aggregate, error) {
+	a := aggregate{root: root}
+	d := &definition{model: &model{goType: t}}
+	if root.model == nil {
+		d.fault("", "there is no root", "make it with table.Root and a model")
+		return a, d.err()
+	}
+	d.name = root.model.name
+	d.checkPlace(root.model, root.fault)
 	for i, p := range parts {
 		if p.model == nil {
 			d.fault("", fmt.Sprintf("part %d is empty", i), "make it with table.Many or table.One and a model")
@@ -137,10 +163,7 @@ func NewAggregate[A any](root RootPart[A], parts ...Part[A]) (*Aggregate[A], err
 		a.parts = append(a.parts, p)
 	}
 	d.checkParts(a.models())
-	if err := d.err(); err != nil {
-		return nil, err
-	}
-	return a, nil
+	return a, d.err()
 }
 
 // DefineAggregate is NewAggregate for package variables: it panics with the mistakes.
@@ -153,7 +176,7 @@ func DefineAggregate[A any](root RootPart[A], parts ...Part[A]) *Aggregate[A] {
 }
 
 // models are all that the definition names, the root first.
-func (a *Aggregate[A]) models() []*model {
+func (a *aggregate) models() []*model {
 	list := []*model{a.root.model}
 	for _, p := range a.parts {
 		list = append(list, p.model)
@@ -188,38 +211,45 @@ func (d *definition) checkParts(models []*model) {
 }
 
 // Name is the discriminator of the root.
-func (a *Aggregate[A]) Name() string { return a.root.model.name }
+func (a *Aggregate[A]) Name() string { return a.of.root.model.name }
 
 // Matches says whether a row belongs to the aggregate: to its root, or to one of its parts.
-func (a *Aggregate[A]) Matches(item Item) bool {
+func (a *Aggregate[A]) Matches(item Item) bool { return a.of.matches(item) }
+
+func (a *aggregate) matches(item Item) bool {
 	if a.root.model.matches(item) {
 		return true
 	}
-	return slices.ContainsFunc(a.parts, func(p Part[A]) bool { return p.model.matches(item) })
+	return slices.ContainsFunc(a.parts, func(p piece) bool { return p.model.matches(item) })
 }
 
 // Get reads the aggregate whose root has the id, all pages of it: ErrNotFound if there is no root, or it is deleted or expired.
 // Deleted and expired edges are left out. It reads consistently; options are Eventual, WithDeleted, and Limit: more rows than that are an
 // error, never a part of the aggregate.
 func (a *Aggregate[A]) Get(ctx context.Context, db *DB, id ID, opts ...ReadOption) (A, error) {
-	var zero A
+	v := new(A)
+	if err := a.of.get(ctx, db, id, opts, v); err != nil {
+		return *new(A), err
+	}
+	return *v, nil
+}
+
+// get reads into what v points at.
+func (a *aggregate) get(ctx context.Context, db *DB, id ID, opts []ReadOption, v any) error {
 	root := a.root.model
 	key, err := root.keyOfID(id)
 	if err != nil {
-		return zero, root.fail("get aggregate", key, err)
+		return root.fail("get aggregate", key, err)
 	}
 	r, err := readingOf(opts, "Eventual", "WithDeleted", "Limit")
 	if err != nil {
-		return zero, root.fail("get aggregate", key, err)
+		return root.fail("get aggregate", key, err)
 	}
-	v, meta, err := a.load(ctx, db, key, r)
+	meta, err := a.load(ctx, db, key, r, v)
 	if err == nil && (!meta.Exists || meta.Deleted && !r.deleted) {
 		err = ErrNotFound
 	}
-	if err != nil {
-		return zero, root.fail("get aggregate", key, err)
-	}
-	return v, nil
+	return root.fail("get aggregate", key, err)
 }
 
 // AggregateMeta is what the library knows of an aggregate's rows.
@@ -235,18 +265,17 @@ type AggregateMeta struct {
 // not an error: it comes with its last state, and the meta says so. Deleted edges are left out, but count for Newest. Sealed fields that a DB without an
 // Opener cannot open are zero.
 func (a *Aggregate[A]) Load(ctx context.Context, db *DB, pk string) (A, AggregateMeta, error) {
-	key := RowKey{PK: pk, SK: a.root.model.name}
-	v, meta, err := a.load(ctx, db, key, reading{lenient: true})
+	v := new(A)
+	key := RowKey{PK: pk, SK: a.Name()}
+	meta, err := a.of.load(ctx, db, key, reading{lenient: true}, v)
 	if err != nil {
-		var zero A
-		return zero, AggregateMeta{}, a.root.model.fail("load aggregate", key, err)
+		return *new(A), AggregateMeta{}, a.of.root.model.fail("load aggregate", key, err)
 	}
-	return v, meta, nil
+	return *v, meta, nil
 }
 
-// load reads the partition, page by page.
-func (a *Aggregate[A]) load(ctx context.Context, db *DB, key RowKey, r reading) (A, AggregateMeta, error) {
-	var v A
+// load reads the partition, page by page, into what v points at.
+func (a *aggregate) load(ctx context.Context, db *DB, key RowKey, r reading, v any) (AggregateMeta, error) {
 	var meta AggregateMeta
 	condition, consistent := "#0 = :0", !r.eventual
 	in := &dynamodb.QueryInput{
@@ -257,33 +286,33 @@ func (a *Aggregate[A]) load(ctx context.Context, db *DB, key RowKey, r reading) 
 		ExpressionAttributeValues: Item{":0": &types.AttributeValueMemberS{Value: key.PK}},
 	}
 	now, rows := time.Now(), 0
-	taking := aggregating[A]{Aggregate: a, v: &v, meta: &meta, r: r, now: now}
+	taking := aggregating{aggregate: a, v: v, meta: &meta, r: r, now: now}
 	for {
 		out, err := db.client.Query(ctx, in)
 		if err != nil {
-			return v, meta, err
+			return meta, err
 		}
 		if rows += len(out.Items); r.limit > 0 && rows > r.limit {
-			return v, meta, invalid("the aggregate has more than %d rows", r.limit)
+			return meta, invalid("the aggregate has more than %d rows", r.limit)
 		}
 		for _, item := range out.Items {
 			if err := taking.take(item); err != nil {
-				return v, meta, err
+				return meta, err
 			}
 		}
 		if err := taking.settle(ctx, db); err != nil {
-			return v, meta, err
+			return meta, err
 		}
 		if in.ExclusiveStartKey = out.LastEvaluatedKey; len(in.ExclusiveStartKey) == 0 {
-			return v, meta, nil
+			return meta, nil
 		}
 	}
 }
 
 // aggregating is the reading of one aggregate.
-type aggregating[A any] struct {
-	*Aggregate[A]
-	v    *A
+type aggregating struct {
+	*aggregate
+	v    any // a pointer to it
 	meta *AggregateMeta
 	r    reading
 	now  time.Time
@@ -293,7 +322,7 @@ type aggregating[A any] struct {
 }
 
 // settle opens the rows of a page in one call, and puts them into their places.
-func (a *aggregating[A]) settle(ctx context.Context, db *DB) error {
+func (a *aggregating) settle(ctx context.Context, db *DB) error {
 	if err := db.open(ctx, a.rows, a.r.lenient); err != nil {
 		return err
 	}
@@ -307,7 +336,7 @@ func (a *aggregating[A]) settle(ctx context.Context, db *DB) error {
 }
 
 // take decodes one row of the page.
-func (a *aggregating[A]) take(item Item) error {
+func (a *aggregating) take(item Item) error {
 	m, err := ReadMeta(item)
 	if err != nil {
 		return err
@@ -338,12 +367,12 @@ func (a *aggregating[A]) take(item Item) error {
 	return fmt.Errorf("%w: %q has discriminator %q; name its model with Skip, or give it a place with Rest", ErrUnknownRow, m.Key.SK, m.Discriminator)
 }
 
-func (a *aggregating[A]) place(p Part[A], item Item) error {
-	entity, rv, err := p.decode(item)
+func (a *aggregating) place(p piece, item Item) error {
+	entity, err := p.decode(item)
 	if err != nil {
 		return fmt.Errorf("row %q: %w", textOf(item[attrSK]), err)
 	}
-	a.rows = append(a.rows, decoded{model: p.model, item: item, rv: rv})
-	a.places = append(a.places, func() error { return p.put(a.v, entity) })
+	a.rows = append(a.rows, decoded{model: p.model, item: item, rv: entity.Elem()})
+	a.places = append(a.places, func() error { return p.put(a.v, entity.Interface()) })
 	return nil
 }

@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"runtime"
 	"slices"
-	"syscall"
 	"testing"
 	"time"
 
@@ -22,6 +21,7 @@ import (
 	"github.com/guregu/dynamo/v2/dynamodbiface"
 	"github.com/stretchr/testify/require"
 
+	"github.com/insideout-go/insideout/internal/cpu"
 	"github.com/insideout-go/insideout/table"
 )
 
@@ -121,7 +121,7 @@ func contest(b *testing.B, contenders []contender) {
 	const turn = 5 * time.Millisecond
 	times := make([]int, len(contenders)) // that each does it in a turn
 	for i, c := range contenders {
-		for start := cpu(); cpu()-start < 4*turn; times[i]++ {
+		for start := cpu.Used(); cpu.Used()-start < 4*turn; times[i]++ {
 			require.NoError(b, c.do())
 		}
 		times[i] = times[i]/4 + 1
@@ -130,11 +130,11 @@ func contest(b *testing.B, contenders []contender) {
 	for b.Loop() {
 		for i, c := range contenders {
 			runtime.GC() // nobody pays for the garbage of another
-			start := cpu()
+			start := cpu.Used()
 			for range times[i] {
 				_ = c.do()
 			}
-			took[i] = append(took[i], cpu()-start)
+			took[i] = append(took[i], cpu.Used()-start)
 		}
 	}
 	b.ReportMetric(0, "ns/op")
@@ -146,13 +146,6 @@ func contest(b *testing.B, contenders []contender) {
 			b.ReportMetric(nanos(0)/nanos(i), "table/"+c.name)
 		}
 	}
-}
-
-// cpu is what the process has used, in all of its threads.
-func cpu() time.Duration {
-	var used syscall.Rusage
-	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &used)
-	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
 // usual is the mean without the longest tenth, where the machine did something else.

@@ -12,6 +12,7 @@ import (
 // scratch is a struct that values of a model are copied into to be encoded, and out of after they were decoded. Since it stays where it is, its
 // fields can be bound once, and moved from then on by pointers of their own types, without reflection.
 type scratch struct {
+	model *model
 	v     any           // a pointer to the struct
 	rv    reflect.Value // the struct
 	cells []cell        // one for each of the model's fields
@@ -19,14 +20,36 @@ type scratch struct {
 }
 
 // borrow is a scratch of which the struct holds what its last user left there.
-func (e *entity[T]) borrow() (*scratch, *T) {
-	s, _ := e.m.scratches.Get().(*scratch)
+func (m *model) borrow() *scratch {
+	s, _ := m.scratches.Get().(*scratch)
 	if s == nil {
-		v := new(T)
-		s = &scratch{v: v, rv: reflect.ValueOf(v).Elem()}
-		s.cells, s.id = bind(e.m.all, s.rv), e.m.bindID(s.rv)
+		v := reflect.New(m.goType)
+		s = &scratch{model: m, v: v.Interface(), rv: v.Elem()}
+		s.cells, s.id = bind(m.all, s.rv), m.bindID(s.rv)
 	}
-	return s, s.v.(*T)
+	return s
+}
+
+// giveBack lets another call have the scratch. The value stays in it until then, or until the garbage collector has emptied the pool.
+func (s *scratch) giveBack() { s.model.scratches.Put(s) }
+
+// hold copies a value into a scratch.
+//
+//go:noinline
+func hold[T any](m *model, v *T) *scratch {
+	s := m.borrow()
+	*s.v.(*T) = *v
+	return s
+}
+
+// take copies the value of a scratch, and gives that back. Where there is none, but an error, nothing is done.
+//
+//go:noinline
+func take[T any](s *scratch, v *T) {
+	if s != nil {
+		*v = *s.v.(*T)
+		s.giveBack()
+	}
 }
 
 func (m *model) bindID(rv reflect.Value) *string {
@@ -45,36 +68,34 @@ func (m *model) keyOf(s *scratch) (RowKey, error) {
 	return m.key("", escapeKey(*s.id))
 }
 
-// giveBack lets another call have the scratch. The value stays in it until then, or until the garbage collector has emptied the pool.
-func (e *entity[T]) giveBack(s *scratch) { e.m.scratches.Put(s) }
-
-// fillRow encodes an entity into a row.
-func (e *entity[T]) fillRow(r *row, v T) error {
-	s, to := e.borrow()
-	defer e.giveBack(s)
-	*to = v
-	return r.fillFrom(s)
+// decode is the entity of a row.
+func (m *model) decode(item Item) (*scratch, error) {
+	s, err := m.decoded(item)
+	if err != nil {
+		return nil, m.fail("decode", keyOfItem(item), err)
+	}
+	return s, nil
 }
 
-// decodeRow is an entity of a row.
-func (e *entity[T]) decodeRow(item Item) (T, error) {
-	item, err := e.m.upgraded(item)
+func (m *model) decoded(item Item) (*scratch, error) {
+	item, err := m.upgraded(item)
 	if err != nil {
-		return *new(T), err
+		return nil, err
 	}
-	s, v := e.borrow()
-	defer e.giveBack(s)
-	*v = *new(T)
-	if err := decodeCells(s.cells, item); err != nil {
-		return *new(T), err
+	s := m.borrow()
+	s.rv.SetZero()
+	err = decodeCells(s.cells, item)
+	if err == nil {
+		err = m.decodeKey(keyOfItem(item), s.rv)
 	}
-	if err := e.m.decodeKey(keyOfItem(item), s.rv); err != nil {
-		return *new(T), err
+	if err == nil {
+		err = m.carry(item, s.rv)
 	}
-	if err := e.m.carry(item, s.rv); err != nil {
-		return *new(T), err
+	if err != nil {
+		s.giveBack()
+		return nil, err
 	}
-	return *v, nil
+	return s, nil
 }
 
 // cell is a field of one struct in memory.

@@ -16,7 +16,10 @@ const Day = 24 * time.Hour
 
 // Def collects the definition of a model. It is used inside the function given to DefineNode and its like; fields are named by
 // pointers into that function's first argument.
-type Def[T any] struct{ d *definition }
+type Def[T any] struct{ def }
+
+// def carries the methods of Def that have nothing to do with T.
+type def struct{ d *definition }
 
 // definition is a model being built, with the mistakes found so far.
 type definition struct {
@@ -33,10 +36,14 @@ func (d *definition) fault(field, cause, mend string) {
 // ID names the field that identifies a node, or an edge within its owner, or several fields that do so together. They are of string, integer, bool or
 // time kind, and are stored in the key alone. Rows are in the order of the first field, then of the second, and so on: see [RowKey] for
 // strings in front of other fields.
-func (d *Def[T]) ID(fields ...any) { d.d.ids = append(d.d.ids, d.d.findAll("ID", fields)) }
+//
+//go:noinline
+func (d *def) ID(fields ...any) { d.d.ids = append(d.d.ids, d.d.findAll("ID", fields)) }
 
 // Owner names the fields of an edge that hold the id of its node. They are stored in the key alone.
-func (d *Def[T]) Owner(fields ...any) { d.d.owners = append(d.d.owners, d.d.findAll("Owner", fields)) }
+//
+//go:noinline
+func (d *def) Owner(fields ...any) { d.d.owners = append(d.d.owners, d.d.findAll("Owner", fields)) }
 
 func (d *definition) findAll(what string, fields []any) []*handle {
 	var list []*handle
@@ -50,7 +57,7 @@ func (d *definition) findAll(what string, fields []any) []*handle {
 
 // Retain is the time to live of a row: counted from a command's write, or from the version of a listener's. The default
 // is for ever. Rows that DynamoDB has not swept yet are not returned once they have expired.
-func (d *Def[T]) Retain(age time.Duration) {
+func (d *def) Retain(age time.Duration) {
 	if age < time.Second {
 		d.d.fault("", fmt.Sprintf("Retain: %v is less than a second, the unit of a time to live", age), "365 * table.Day is a year")
 		return
@@ -63,11 +70,13 @@ func (d *Def[T]) Retain(age time.Duration) {
 //
 // A row of which any of the fields is empty ("" or the zero time) is not in the index. Several models may share an index;
 // their partitions do not meet.
-func (d *Def[T]) Index(index Index, keys ...KeyPart) { d.d.addIndex(index, keys) }
+//
+//go:noinline
+func (d *def) Index(index Index, keys ...KeyPart) { d.d.addIndex(index, keys) }
 
 // Lane gives fields to a named lane: an upstream source of its own, with its own version and tombstone. What is in no named
 // lane belongs to the unnamed one, the owner of the row, which alone decides whether the row is visible.
-func (d *Def[T]) Lane(lane string, fields ...any) {
+func (d *def) Lane(lane string, fields ...any) {
 	l := idempotence.Lane(lane)
 	if err := l.Valid(); err != nil || lane == "" {
 		d.d.fault("", fmt.Sprintf("Lane: %q is not a name for a lane", lane), "letters, digits, - and _, with a letter first")
@@ -103,21 +112,31 @@ var (
 
 // define compiles a struct, runs the definition and checks the whole.
 func define[T any](name, role string, edge bool, fn func(*T, *Def[T])) (entity[T], error) {
-	t := reflect.TypeFor[T]()
-	d := &definition{model: &model{name: name, role: role, goType: t, handles: map[any]*handle{}}}
 	probe := new(T)
+	var call func(*definition)
+	if fn != nil {
+		call = func(d *definition) { fn(probe, &Def[T]{def{d}}) }
+	}
+	m, err := newModel(name, role, edge, probe, call)
+	return entity[T]{F: probe, m: m}, err
+}
+
+func newModel(name, role string, edge bool, probe any, fn func(*definition)) (*model, error) {
+	rv := reflect.ValueOf(probe).Elem()
+	t := rv.Type()
+	d := &definition{model: &model{name: name, role: role, goType: t, slice: reflect.SliceOf(t), handles: map[any]*handle{}}}
 	if t.Kind() != reflect.Struct || isTime(t) {
 		d.fault("", fmt.Sprintf("%s is not a struct", t), "a model is a struct with exported fields")
-		return entity[T]{}, d.err()
+		return nil, d.err()
 	}
 	d.checkNames(edge)
-	d.compile(reflect.ValueOf(probe).Elem())
-	d.run(func() { fn(probe, &Def[T]{d: d}) }, fn == nil)
+	d.compile(rv)
+	d.run(fn)
 	d.finish(edge)
 	if err := d.err(); err != nil {
-		return entity[T]{}, err
+		return nil, err
 	}
-	return entity[T]{F: probe, m: d.model}, nil
+	return d.model, nil
 }
 
 func (d *definition) err() error {
@@ -148,17 +167,17 @@ func (d *definition) compile(probe reflect.Value) {
 }
 
 // run calls the definition function. A nil pointer that it follows is a mistake like any other.
-func (d *definition) run(fn func(), missing bool) {
+func (d *definition) run(fn func(*definition)) {
 	defer func() {
 		if r := recover(); r != nil {
 			d.fault("", fmt.Sprintf("the definition function panicked: %v", r), "name fields of its argument with &v.Field; a pointer to a type that contains itself is nil there")
 		}
 	}()
-	if missing {
+	if fn == nil {
 		d.fault("", "there is no definition function", "func(v *T, d *table.Def[T]) { d.ID(&v.ID) }")
 		return
 	}
-	fn()
+	fn(d)
 }
 
 // finish checks what the definition said, and lays out the row.

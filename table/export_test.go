@@ -2,9 +2,8 @@ package table
 
 // EncodeRow is the row of a value as DB.Batch puts it, without the library's stamps: what a benchmark compares with other encoders.
 func EncodeRow[T any](n *Node[T], v *T) (Item, error) {
-	s, to := n.borrow()
-	defer n.giveBack(s)
-	*to = *v
+	s := hold(n.m, v)
+	defer s.giveBack()
 	key, err := n.m.keyOf(s)
 	if err != nil {
 		return nil, err

@@ -214,8 +214,8 @@ func convertKey(from, to reflect.Value) error {
 
 // keyFunc makes keys of values, and values of keys.
 type keyFunc struct {
-	build func(rv reflect.Value) (RowKey, error)
-	parse func(key RowKey, rv reflect.Value) error // nil: the fields are attributes
+	build func(pointer any) (RowKey, error)
+	parse func(key RowKey, pointer any) error // nil: the fields are attributes
 }
 
 // KeyFunc is the way out for tables whose keys this package would not make: build makes the key of a row, and parse, which may be nil, fills the fields
@@ -224,14 +224,23 @@ type keyFunc struct {
 //
 // Build must be a function of the value alone, and give different rows different keys.
 func (d *Def[T]) KeyFunc(build func(v T) (RowKey, error), parse func(key RowKey, v *T) error) {
-	if build == nil || d.d.keys != nil {
-		d.d.fault("", "KeyFunc: it is called twice, or without a function", "func(v T) (table.RowKey, error)")
+	var next keyFunc
+	if build != nil {
+		next.build = func(pointer any) (RowKey, error) { return build(*pointer.(*T)) }
+	}
+	if parse != nil {
+		next.parse = func(key RowKey, pointer any) error { return parse(key, pointer.(*T)) }
+	}
+	d.d.setKeys(next)
+}
+
+//go:noinline
+func (d *definition) setKeys(next keyFunc) {
+	if next.build == nil || d.keys != nil {
+		d.fault("", "KeyFunc: it is called twice, or without a function", "func(v T) (table.RowKey, error)")
 		return
 	}
-	d.d.keys = &keyFunc{build: func(rv reflect.Value) (RowKey, error) { return build(rv.Interface().(T)) }}
-	if parse != nil {
-		d.d.keys.parse = func(key RowKey, rv reflect.Value) error { return parse(key, rv.Addr().Interface().(*T)) }
-	}
+	d.keys = &next
 }
 
 // own checks a key that a function made, or a caller.
@@ -248,7 +257,7 @@ func (k RowKey) own() (RowKey, error) {
 // keyOfRow is the key of the row that a value is stored in.
 func (m *model) keyOfRow(rv reflect.Value) (RowKey, error) {
 	if m.keys != nil {
-		key, err := m.keys.build(rv)
+		key, err := m.keys.build(rv.Addr().Interface())
 		if err != nil {
 			return RowKey{}, invalid("%w", err)
 		}
@@ -313,7 +322,7 @@ func (m *model) key(owner, id string) (RowKey, error) {
 func (m *model) decodeKey(k RowKey, rv reflect.Value) error {
 	switch {
 	case m.keys != nil && m.keys.parse != nil:
-		return m.keys.parse(k, rv)
+		return m.keys.parse(k, rv.Addr().Interface())
 	case m.keys != nil:
 		return nil
 	case m.owner == nil:

@@ -7,7 +7,7 @@ import (
 )
 
 // keyCondition turns conditions on key fields into one on the key attributes.
-func (q Query[T]) keyCondition(b *builder, a *asked) (string, error) {
+func (q *query) keyCondition(b *builder, a *asked) (string, error) {
 	k := &keyConds{builder: b, index: q.index, open: map[*field][]Cond{}}
 	if err := k.sort(q.conds); err != nil {
 		return "", err
@@ -54,7 +54,7 @@ func (k *keyConds) unused() error {
 	return nil
 }
 
-func (q Query[T]) partition(k *keyConds) (string, error) {
+func (q *query) partition(k *keyConds) (string, error) {
 	if q.bound != nil {
 		key, err := q.bound()
 		return key.PK, err

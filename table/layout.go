@@ -30,7 +30,8 @@ const (
 // model is the compiled definition of a node or an edge. It does not change.
 type model struct {
 	name, role string
-	goType     reflect.Type
+	goType     reflect.Type // T
+	slice      reflect.Type // []T
 	handles    map[any]*handle
 
 	lists    []*list // of the probe

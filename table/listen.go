@@ -14,7 +14,7 @@ import (
 // changes nothing, as there, and counts as a duplicate: whether it is the one that was written, the row does not say.
 //
 // Commands set the timestamp as well: events from before a command on such a row are stale.
-func (d *Def[T]) Adopt() { d.d.adopt = true }
+func (d *def) Adopt() { d.d.adopt = true }
 
 // adopting is the lock of a model with Adopt: slot 7 is the version, slot 1 the timestamp, and :ms all that a version of the
 // timestamp's millisecond starts with.

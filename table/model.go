@@ -48,7 +48,9 @@ type Model[T any] interface {
 	definition() *model
 }
 
-// entity carries the methods of Node and Edge.
+// entity carries the methods of Node and Edge that take or return a T. The compiler makes each of them anew for every model, with three wrappers, so they only move
+// a value into a scratch or out of one: the rest is done by the model, whose methods are compiled once. They, and what of untyped, def and Query is short, are not inlined,
+// for that would mostly be into wrappers that nobody calls.
 type entity[T any] struct {
 	// F names fields in queries and conditions: f := Orders.F; table.Eq(&f.Status, "OPEN"). It holds no values; do not write to it.
 	F *T
@@ -56,12 +58,13 @@ type entity[T any] struct {
 	m *model
 }
 
-func (e *entity[T]) definition() *model { return e.m }
+// untyped carries the other methods of Node and Edge.
+type untyped struct{ model *model }
+
+func (u *untyped) definition() *model { return u.model }
 
 // Name is the discriminator.
-func (e *entity[T]) Name() string { return e.m.name }
-
-func (e *entity[T]) fail(op string, key RowKey, err error) error { return e.m.fail(op, key, err) }
+func (u *untyped) Name() string { return u.model.name }
 
 // fail gives an error its place.
 func (m *model) fail(op string, key RowKey, err error) error {
@@ -76,33 +79,35 @@ func (m *model) fail(op string, key RowKey, err error) error {
 }
 
 // Save writes the whole entity, as a command. See Model.
+//
+//go:noinline
 func (e *entity[T]) Save(ctx context.Context, db *DB, v T, opts ...WriteOption) error {
-	return e.write(ctx, db, "save", writeSave, v, opts)
+	return e.m.write(ctx, db, "save", writeSave, hold(e.m, &v), opts)
 }
 
 // Create is Save for a row that must not exist: ErrExists otherwise. See Model.
+//
+//go:noinline
 func (e *entity[T]) Create(ctx context.Context, db *DB, v T, opts ...WriteOption) error {
-	return e.write(ctx, db, "create", writeCreate, v, opts)
+	return e.m.write(ctx, db, "create", writeCreate, hold(e.m, &v), opts)
 }
 
-func (e *entity[T]) write(ctx context.Context, db *DB, op string, kind writeKind, v T, opts []WriteOption) error {
-	r, err := e.commandRow(ctx, db, kind, v, opts)
+func (m *model) write(ctx context.Context, db *DB, op string, kind writeKind, s *scratch, opts []WriteOption) error {
+	r, err := m.commandRow(ctx, db, kind, s, opts)
 	if err != nil {
-		return e.fail(op, RowKey{}, err)
+		return m.fail(op, RowKey{}, err)
 	}
 	defer r.release()
-	return e.fail(op, r.key, db.command(ctx, r))
+	return m.fail(op, r.key, db.command(ctx, r))
 }
 
-func (e *entity[T]) commandRow(ctx context.Context, db *DB, kind writeKind, v T, opts []WriteOption) (*row, error) {
-	s, to := e.borrow()
-	defer e.giveBack(s)
-	*to = v
-	key, err := e.m.keyOf(s)
+func (m *model) commandRow(ctx context.Context, db *DB, kind writeKind, s *scratch, opts []WriteOption) (*row, error) {
+	defer s.giveBack()
+	key, err := m.keyOf(s)
 	if err != nil {
 		return nil, err
 	}
-	r, err := db.commandRow(ctx, e.m, kind, &e.m.command, key, opts)
+	r, err := db.commandRow(ctx, m, kind, &m.command, key, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -110,95 +115,108 @@ func (e *entity[T]) commandRow(ctx context.Context, db *DB, kind writeKind, v T,
 }
 
 // Delete marks the row as deleted. See Model.
-func (e *entity[T]) Delete(ctx context.Context, db *DB, id ID, opts ...WriteOption) error {
-	return e.mark(ctx, db, "delete", writeDelete, id, opts)
+//
+//go:noinline
+func (u *untyped) Delete(ctx context.Context, db *DB, id ID, opts ...WriteOption) error {
+	return u.model.mark(ctx, db, "delete", writeDelete, id, opts)
 }
 
 // Restore takes back a Delete, as long as the row is there: ErrNotFound if it is not, or is not deleted.
-func (e *entity[T]) Restore(ctx context.Context, db *DB, id ID, opts ...WriteOption) error {
-	return e.mark(ctx, db, "restore", writeRestore, id, opts)
+//
+//go:noinline
+func (u *untyped) Restore(ctx context.Context, db *DB, id ID, opts ...WriteOption) error {
+	return u.model.mark(ctx, db, "restore", writeRestore, id, opts)
 }
 
-func (e *entity[T]) mark(ctx context.Context, db *DB, op string, kind writeKind, id ID, opts []WriteOption) error {
-	key, err := e.m.keyOfID(id)
+func (m *model) mark(ctx context.Context, db *DB, op string, kind writeKind, id ID, opts []WriteOption) error {
+	key, err := m.keyOfID(id)
 	if err != nil {
-		return e.fail(op, key, err)
+		return m.fail(op, key, err)
 	}
-	r, err := db.commandRow(ctx, e.m, kind, &e.m.system, key, opts)
+	r, err := db.commandRow(ctx, m, kind, &m.system, key, opts)
 	if err != nil {
-		return e.fail(op, key, err)
+		return m.fail(op, key, err)
 	}
-	return e.fail(op, key, db.command(ctx, r))
+	return m.fail(op, key, db.command(ctx, r))
 }
 
 // Upsert writes the entity under the inverse lock, as a listener does. See Model.
+//
+//go:noinline
 func (e *entity[T]) Upsert(ctx context.Context, db *DB, v T, ver idempotence.Version, opts ...WriteOption) (idempotence.Outcome, error) {
-	s, to := e.borrow()
-	defer e.giveBack(s)
-	*to = v
-	key, err := e.m.keyOf(s)
+	return e.m.upsert(ctx, db, hold(e.m, &v), ver, opts)
+}
+
+func (m *model) upsert(ctx context.Context, db *DB, s *scratch, ver idempotence.Version, opts []WriteOption) (idempotence.Outcome, error) {
+	defer s.giveBack()
+	key, err := m.keyOf(s)
 	if err != nil {
-		return 0, e.fail("upsert", key, err)
+		return 0, m.fail("upsert", key, err)
 	}
-	if db.withholds(e.m, key, s.rv, ver) {
+	if db.withholds(m, key, s.rv, ver) {
 		return idempotence.Withheld, nil
 	}
-	r, err := db.listenerRow(e.m, key, ver, opts)
+	r, err := db.listenerRow(m, key, ver, opts)
 	if err != nil {
-		return 0, e.fail("upsert", key, err)
+		return 0, m.fail("upsert", key, err)
 	}
-	if r.lane == 0 && e.m.retain > 0 {
-		r.values[slotTTL] = number(ver.Time().Add(e.m.retain).Unix())
+	if r.lane == 0 && m.retain > 0 {
+		r.values[slotTTL] = number(ver.Time().Add(m.retain).Unix())
 	}
 	if err := r.fillFrom(s); err != nil {
-		return 0, e.fail("upsert", key, err)
+		return 0, m.fail("upsert", key, err)
 	}
 	defer r.release()
 	outcome, err := db.listen(ctx, r, ver)
-	return outcome, e.fail("upsert", key, err)
+	return outcome, m.fail("upsert", key, err)
 }
 
 // Remove leaves a tombstone under the inverse lock. See Model.
-func (e *entity[T]) Remove(ctx context.Context, db *DB, id ID, ver idempotence.Version, opts ...WriteOption) (idempotence.Outcome, error) {
-	key, err := e.m.keyOfID(id)
+func (u *untyped) Remove(ctx context.Context, db *DB, id ID, ver idempotence.Version, opts ...WriteOption) (idempotence.Outcome, error) {
+	key, err := u.model.keyOfID(id)
 	if err != nil {
-		return 0, e.fail("remove", key, err)
+		return 0, u.model.fail("remove", key, err)
 	}
-	r, err := db.listenerRow(e.m, key, ver, opts)
+	r, err := db.listenerRow(u.model, key, ver, opts)
 	if err != nil {
-		return 0, e.fail("remove", key, err)
+		return 0, u.model.fail("remove", key, err)
 	}
 	r.remove(ver)
 	if err := r.setSubjectOfKey(); err != nil {
-		return 0, e.fail("remove", key, err)
+		return 0, u.model.fail("remove", key, err)
 	}
 	outcome, err := db.listen(ctx, r, ver)
-	return outcome, e.fail("remove", key, err)
+	return outcome, u.model.fail("remove", key, err)
 }
 
 // RowKey is the key of the row that v is stored in.
-func (e *entity[T]) RowKey(v T) (RowKey, error) {
-	s, to := e.borrow()
-	defer e.giveBack(s)
-	*to = v
-	key, err := e.m.keyOf(s)
-	return key, e.fail("key of", key, err)
+//
+//go:noinline
+func (e *entity[T]) RowKey(v T) (RowKey, error) { return e.m.rowKey(hold(e.m, &v)) }
+
+func (m *model) rowKey(s *scratch) (RowKey, error) {
+	defer s.giveBack()
+	key, err := m.keyOf(s)
+	return key, m.fail("key of", key, err)
 }
 
 // KeyOf is the key of the row that id names.
-func (e *entity[T]) KeyOf(id ID) (RowKey, error) {
-	key, err := e.m.keyOfID(id)
-	return key, e.fail("key of", key, err)
+func (u *untyped) KeyOf(id ID) (RowKey, error) {
+	key, err := u.model.keyOfID(id)
+	return key, u.model.fail("key of", key, err)
 }
 
 // Matches says whether a row is one of this model's.
-func (e *entity[T]) Matches(item Item) bool { return e.m.matches(item) }
+func (u *untyped) Matches(item Item) bool { return u.model.matches(item) }
 
 // Decode reads an entity from a row, whether it is deleted or not. Nothing is opened: an insideout.Sealed carries its ciphertext, and other
 // sealed fields are zero.
-func (e *entity[T]) Decode(item Item) (T, error) {
-	v, err := e.decodeRow(item)
-	return v, e.fail("decode", keyOfItem(item), err)
+//
+//go:noinline
+func (e *entity[T]) Decode(item Item) (v T, err error) {
+	s, err := e.m.decode(item)
+	take(s, &v)
+	return v, err
 }
 
 func (m *model) decodeRow(item Item, rv reflect.Value) error {
@@ -216,10 +234,16 @@ func (m *model) decodeRow(item Item, rv reflect.Value) error {
 }
 
 // Node is the model of an entity with a partition of its own.
-type Node[T any] struct{ entity[T] }
+type Node[T any] struct {
+	entity[T]
+	untyped
+}
 
 // Edge is the model of an entity that belongs to a node, in the node's partition.
-type Edge[T any] struct{ entity[T] }
+type Edge[T any] struct {
+	entity[T]
+	untyped
+}
 
 // NewNode defines a node, or returns every mistake of the definition at once. The name is the discriminator: it is
 // stored in rows and starts the types of events, so it outlives the Go type's.
@@ -228,7 +252,7 @@ func NewNode[T any](name string, fn func(v *T, d *Def[T])) (*Node[T], error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Node[T]{e}, nil
+	return &Node[T]{e, untyped{e.m}}, nil
 }
 
 // DefineNode is NewNode for package variables: it panics with the mistakes.
@@ -247,7 +271,7 @@ func NewEdge[T any](name, role string, fn func(v *T, d *Def[T])) (*Edge[T], erro
 	if err != nil {
 		return nil, err
 	}
-	return &Edge[T]{e}, nil
+	return &Edge[T]{e, untyped{e.m}}, nil
 }
 
 // DefineEdge is NewEdge for package variables: it panics with the mistakes.

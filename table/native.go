@@ -128,8 +128,8 @@ func (d *definition) checkNative(what string, x *indexKey) {
 }
 
 // nativeCondition is the condition on the key attributes: all of the partition, then the order from the left.
-func (q Query[T]) nativeCondition(b *builder, k *keyConds) (string, error) {
-	text := b.name(attrDiscriminator) + " = " + b.text(q.e.m.name)
+func (q *query) nativeCondition(b *builder, k *keyConds) (string, error) {
+	text := b.name(attrDiscriminator) + " = " + b.text(q.model.name)
 	for _, part := range q.index.pk {
 		conds := k.open[part.handle.field]
 		if len(conds) == 0 || conds[0].op != opEq {

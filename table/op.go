@@ -54,22 +54,34 @@ func walkErrors(err error, yield func(*Error) bool) bool {
 }
 
 // Put is Save for DB.Batch, which takes no options, and DB.Transact.
-func (e *entity[T]) Put(v T, opts ...WriteOption) Op { return e.whole("put", writeSave, v, opts) }
-
-// CreateOp is Create for DB.Transact.
-func (e *entity[T]) CreateOp(v T, opts ...WriteOption) Op {
-	return e.whole("create", writeCreate, v, opts)
+//
+//go:noinline
+func (e *entity[T]) Put(v T, opts ...WriteOption) Op {
+	return e.m.whole("put", writeSave, hold(e.m, &v), opts)
 }
 
-func (e *entity[T]) whole(op string, kind writeKind, v T, opts []WriteOption) Op {
-	rv := reflect.ValueOf(&v).Elem()
-	key, err := e.m.keyOfRow(rv)
-	return e.m.op(op, kind, key, err, len(opts) == 0, func(ctx context.Context, db *DB) (*row, error) {
-		r, err := db.commandRow(ctx, e.m, kind, &e.m.command, key, opts)
+// CreateOp is Create for DB.Transact.
+//
+//go:noinline
+func (e *entity[T]) CreateOp(v T, opts ...WriteOption) Op {
+	return e.m.whole("create", writeCreate, hold(e.m, &v), opts)
+}
+
+// whole is the operation that writes a value. It keeps a copy until it is built.
+func (m *model) whole(op string, kind writeKind, s *scratch, opts []WriteOption) Op {
+	defer s.giveBack()
+	v := reflect.New(m.goType).Elem()
+	v.Set(s.rv)
+	key, err := m.keyOf(s)
+	return m.op(op, kind, key, err, len(opts) == 0, func(ctx context.Context, db *DB) (*row, error) {
+		r, err := db.commandRow(ctx, m, kind, &m.command, key, opts)
 		if err != nil {
 			return nil, err
 		}
-		return r, e.fillRow(r, v)
+		s := m.borrow()
+		defer s.giveBack()
+		s.rv.Set(v)
+		return r, r.fillFrom(s)
 	})
 }
 
@@ -81,36 +93,40 @@ func (m *model) op(name string, kind writeKind, key RowKey, err error, plain boo
 }
 
 // DeleteOp is Delete for DB.Transact.
-func (e *entity[T]) DeleteOp(id ID, opts ...WriteOption) Op {
-	return e.marking("delete", writeDelete, id, opts)
+//
+//go:noinline
+func (u *untyped) DeleteOp(id ID, opts ...WriteOption) Op {
+	return u.model.marking("delete", writeDelete, id, opts)
 }
 
 // RestoreOp is Restore for DB.Transact.
-func (e *entity[T]) RestoreOp(id ID, opts ...WriteOption) Op {
-	return e.marking("restore", writeRestore, id, opts)
+//
+//go:noinline
+func (u *untyped) RestoreOp(id ID, opts ...WriteOption) Op {
+	return u.model.marking("restore", writeRestore, id, opts)
 }
 
-func (e *entity[T]) marking(op string, kind writeKind, id ID, opts []WriteOption) Op {
-	key, err := e.m.keyOfID(id)
-	return e.m.op(op, kind, key, err, false, func(ctx context.Context, db *DB) (*row, error) {
-		return db.commandRow(ctx, e.m, kind, &e.m.system, key, opts)
+func (m *model) marking(op string, kind writeKind, id ID, opts []WriteOption) Op {
+	key, err := m.keyOfID(id)
+	return m.op(op, kind, key, err, false, func(ctx context.Context, db *DB) (*row, error) {
+		return db.commandRow(ctx, m, kind, &m.system, key, opts)
 	})
 }
 
 // UpdateOp is Update for DB.Transact.
-func (e *entity[T]) UpdateOp(id ID, changes ...Change) Op {
-	key, err := e.m.keyOfID(id)
-	return e.m.op("update", writeUpdate, key, err, false, func(ctx context.Context, db *DB) (*row, error) {
-		return e.updating(ctx, db, key, changes)
+func (u *untyped) UpdateOp(id ID, changes ...Change) Op {
+	key, err := u.model.keyOfID(id)
+	return u.model.op("update", writeUpdate, key, err, false, func(ctx context.Context, db *DB) (*row, error) {
+		return u.model.updating(ctx, db, key, changes)
 	})
 }
 
 // CheckOp changes nothing: DB.Transact goes through only if readers see the row (ErrNotFound) and it meets the options, If and IfUnchanged
 // (ErrConflict).
-func (e *entity[T]) CheckOp(id ID, opts ...WriteOption) Op {
-	key, err := e.m.keyOfID(id)
-	return e.m.op("check", writeCheck, key, err, false, func(context.Context, *DB) (*row, error) {
-		r := e.m.newRow(writeCheck, &e.m.system, key)
+func (u *untyped) CheckOp(id ID, opts ...WriteOption) Op {
+	key, err := u.model.keyOfID(id)
+	return u.model.op("check", writeCheck, key, err, false, func(context.Context, *DB) (*row, error) {
+		r := u.model.newRow(writeCheck, &u.model.system, key)
 		r.now = time.Now()
 		return r, r.accept(writeOptionsOf(opts))
 	})
@@ -147,17 +163,29 @@ func (o Op) plainRow(ctx context.Context, db *DB) (*row, error) {
 
 // Current is the row as it stood when a condition failed, decoded, deleted or not: from the error of a command on this model, or of a
 // transaction in which it took part. ok is false if the error has none.
+//
+//go:noinline
 func (e *entity[T]) Current(err error) (v T, meta Meta, ok bool) {
+	s := e.m.current(err, &meta)
+	take(s, &v)
+	return v, meta, s != nil
+}
+
+func (m *model) current(err error, meta *Meta) *scratch {
 	for failed := range errorsIn(err) {
-		if len(failed.Current) == 0 || !e.m.matches(failed.Current) {
+		if len(failed.Current) == 0 || !m.matches(failed.Current) {
 			continue
 		}
-		v, err := e.Decode(failed.Current)
+		known, err := ReadMeta(failed.Current)
 		if err != nil {
 			break
 		}
-		meta, err := ReadMeta(failed.Current)
-		return v, meta, err == nil
+		s, err := m.decoded(failed.Current)
+		if err != nil {
+			break
+		}
+		*meta = known
+		return s
 	}
-	return v, meta, false
+	return nil
 }

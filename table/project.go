@@ -1,7 +1,6 @@
 package table
 
 import (
-	"context"
 	"fmt"
 	"reflect"
 )
@@ -17,35 +16,29 @@ import (
 //
 //	for card, err := range table.Project[Card](Orders.List()).All(ctx, db) { … }
 func Project[S, T any](q Query[T]) Query[S] {
-	if q.e == nil {
-		return Query[S]{}
+	return Query[S]{q.q.project(reflect.TypeFor[S]())}
+}
+
+func (q *query) project(t reflect.Type) *query {
+	if q == nil {
+		return nil
 	}
-	m := q.e.m
-	p, err := projectionOf(m, reflect.TypeFor[S]())
-	if q.err != nil {
-		err = q.err
+	next := *q
+	p, err := projectionOf(q.model, t)
+	if next.err == nil {
+		next.err = err
 	}
-	next := Query[S]{e: &entity[S]{m: m}, index: q.index, conds: q.conds, where: q.where, bound: q.bound, err: err}
-	if p == nil {
-		return next
+	if p != nil && len(q.model.upgrades) > 0 {
+		p.attrs = nil // a row of an older version may have other ones
 	}
-	if next.attrs = p.attrs; len(m.upgrades) > 0 {
-		next.attrs = nil // a row of an older version may have other ones
-	}
-	next.via = func(ctx context.Context, db *DB, items []Item) ([]S, error) {
-		whole, err := q.decode(ctx, db, items)
-		list := make([]S, len(whole))
-		for i := range whole {
-			p.copy(reflect.ValueOf(&whole[i]).Elem(), reflect.ValueOf(&list[i]).Elem())
-		}
-		return list, err
-	}
-	return next
+	next.into = p
+	return &next
 }
 
 // projection moves fields of a model's struct into a smaller one.
 type projection struct {
-	attrs    []string // that are asked for
+	slice    reflect.Type // of the smaller structs
+	attrs    []string     // that are asked for, or nil for all
 	from, to []*field
 }
 
@@ -56,7 +49,7 @@ func projectionOf(m *model, t reflect.Type) (*projection, error) {
 	c := &compiler{inside: map[reflect.Type]bool{t: true}}
 	list := c.fields(t, nil, "")
 	c.duplicates(list)
-	p := &projection{attrs: []string{attrDiscriminator, attrDeleted, attrTTL}}
+	p := &projection{slice: reflect.SliceOf(t), attrs: []string{attrDiscriminator, attrDeleted, attrTTL}}
 	p.attrs = append(p.attrs, m.versions()...)
 	for i := range list {
 		at := m.indexOf(&list[i])

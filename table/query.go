@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"iter"
+	"reflect"
 	"slices"
 	"strconv"
 	"time"
@@ -13,43 +14,69 @@ import (
 
 // Query is a question about many rows of one model. It is a value: Where returns another one, and a Query may be used again and at
 // the same time. Mistakes in its making show when it is read.
-type Query[T any] struct {
-	e     *entity[T]
+type Query[T any] struct{ q *query }
+
+// query is a Query of entities of any type. It does not change.
+type query struct {
+	model *model
 	index *indexKey
 	conds []Cond
 	where []Cond
 	bound func() (RowKey, error) // Of: the partition
 	err   error
-
-	attrs []string                                        // what a Project asks for, or nil for all
-	via   func(context.Context, *DB, []Item) ([]T, error) // how it decodes
+	into  *projection // what a Project makes of it, or nil
 }
 
 // Query asks an index of the model. The conditions are about the fields of its keys: Eq for every field of the partition, then,
 // for the fields of the order from the first one on, Eq, and at last one of Gt, Gte, Lt, Lte, Between and BeginsWith.
+//
+//go:noinline
 func (e *entity[T]) Query(index Index, conds ...Cond) Query[T] {
-	x, err := e.m.index(index)
-	return Query[T]{e: e, index: x, conds: conds, err: err}
+	return Query[T]{e.m.query(index, conds)}
+}
+
+//go:noinline
+func (m *model) query(index Index, conds []Cond) *query {
+	x, err := m.index(index)
+	return &query{model: m, index: x, conds: conds, err: err}
 }
 
 // List asks for all rows of the model, through gsi1, in the order of their ids (edges: of their owners' ids). The conditions
 // are about that id, as in Query.
+//
+//go:noinline
 func (e *entity[T]) List(conds ...Cond) Query[T] {
-	return Query[T]{e: e, index: e.m.byName(), conds: conds}
+	return Query[T]{e.m.list(conds)}
+}
+
+//go:noinline
+func (m *model) list(conds []Cond) *query {
+	return &query{model: m, index: m.byName(), conds: conds}
 }
 
 // Of asks for the edges of one owner, in the order of their ids. The conditions are about the id, as in Query.
-func (e *Edge[T]) Of(owner any, conds ...Cond) Query[T] {
-	q := Query[T]{e: &e.entity, index: e.m.base(), conds: conds}
-	text, err := e.m.owner.encodeID(owner)
-	q.bound = func() (RowKey, error) { return RowKey{PK: text}, err }
-	return q
+func (e *Edge[T]) Of(owner any, conds ...Cond) Query[T] { return Query[T]{e.m.of(owner, conds)} }
+
+//go:noinline
+func (m *model) of(owner any, conds []Cond) *query {
+	text, err := m.owner.encodeID(owner)
+	bound := func() (RowKey, error) { return RowKey{PK: text}, err }
+	return &query{model: m, index: m.base(), conds: conds, bound: bound}
 }
 
 // Where filters what the query reads: all of the conditions must hold. DynamoDB reads, and bills, what it filters out.
-func (q Query[T]) Where(conds ...Cond) Query[T] {
-	q.where = append(slices.Clip(q.where), conds...)
-	return q
+//
+//go:noinline
+func (q Query[T]) Where(conds ...Cond) Query[T] { return Query[T]{q.q.filtered(conds)} }
+
+//go:noinline
+func (q *query) filtered(conds []Cond) *query {
+	if q == nil {
+		return nil
+	}
+	next := *q
+	next.where = append(slices.Clip(q.where), conds...)
+	return &next
 }
 
 // Page is one page of a query. It is full unless it is the last one.
@@ -70,8 +97,8 @@ type asked struct {
 }
 
 // ask compiles the query.
-func (q Query[T]) ask(db *DB, opts []ReadOption, allowed ...string) (*asked, error) {
-	if q.e == nil {
+func (q *query) ask(db *DB, opts []ReadOption, allowed ...string) (*asked, error) {
+	if q == nil {
 		return nil, invalid("a Query is empty: make it with Query, List or Of of a model")
 	}
 	if q.err != nil {
@@ -81,7 +108,7 @@ func (q Query[T]) ask(db *DB, opts []ReadOption, allowed ...string) (*asked, err
 	if err != nil {
 		return nil, err
 	}
-	b := &builder{model: q.e.m, names: map[string]string{}, values: Item{}}
+	b := &builder{model: q.model, names: map[string]string{}, values: Item{}}
 	a := &asked{reading: r, index: q.index, in: &dynamodb.QueryInput{TableName: &db.name}}
 	key, err := q.keyCondition(b, a)
 	if err != nil {
@@ -102,9 +129,9 @@ func (q Query[T]) ask(db *DB, opts []ReadOption, allowed ...string) (*asked, err
 	if err := a.finish(); err != nil {
 		return nil, err
 	}
-	a.print = a.fingerprint(q.e.m.name)
-	if q.attrs != nil {
-		a.project(q.attrs)
+	a.print = a.fingerprint(q.model.name)
+	if q.into != nil && q.into.attrs != nil {
+		a.project(q.into.attrs)
 	}
 	return a, nil
 }
@@ -165,28 +192,32 @@ func (a *asked) read(ctx context.Context, db *DB) (rows []Item, more bool, err e
 
 // All returns every entity, page by page as the loop goes on; a break ends the reading. An error comes once, last, with a zero
 // entity. The sequence may be ranged over again, and then reads anew. Options: Eventual (Of), WithDeleted, Desc.
+//
+//go:noinline
 func (q Query[T]) All(ctx context.Context, db *DB, opts ...ReadOption) iter.Seq2[T, error] {
-	return func(yield func(T, error) bool) {
-		var zero T
-		a, err := q.ask(db, opts, "Eventual", "WithDeleted", "Desc")
+	return func(yield func(T, error) bool) { q.q.all(ctx, db, opts, untype(yield)) }
+}
+
+// all yields pointers to entities, which are good until the next one.
+func (q *query) all(ctx context.Context, db *DB, opts []ReadOption, yield func(any, error) bool) {
+	a, err := q.ask(db, opts, "Eventual", "WithDeleted", "Desc")
+	if err != nil {
+		yield(nil, q.fail(err))
+		return
+	}
+	list := reflect.MakeSlice(q.slice(), q.model.chunk(db), q.model.chunk(db))
+	for items, err := range inChunks(a.rows(ctx, db), list.Len()) {
 		if err != nil {
-			yield(zero, q.fail(err))
+			yield(nil, q.fail(err))
 			return
 		}
-		for items, err := range inChunks(a.rows(ctx, db), q.e.chunk(db)) {
-			if err != nil {
-				yield(zero, q.fail(err))
+		if err := q.decode(ctx, db, items, list); err != nil {
+			yield(nil, err)
+			return
+		}
+		for i := range items {
+			if !yield(list.Index(i).Addr().Interface(), nil) {
 				return
-			}
-			list, err := q.decode(ctx, db, items)
-			if err != nil {
-				yield(zero, err)
-				return
-			}
-			for _, v := range list {
-				if !yield(v, nil) {
-					return
-				}
 			}
 		}
 	}
@@ -217,23 +248,32 @@ func (a *asked) rows(ctx context.Context, db *DB) iter.Seq2[Item, error] {
 // Page returns up to Limit entities, and the cursor of the next page. A page is full unless it is the last, even with filters.
 // Cursors are sealed and belong to this query and order: any other one is ErrCursor. Options: Limit, After, Eventual (Of),
 // WithDeleted, Desc.
+//
+//go:noinline
 func (q Query[T]) Page(ctx context.Context, db *DB, opts ...ReadOption) (Page[T], error) {
+	items, next, err := q.q.page(ctx, db, opts)
+	list, _ := items.([]T)
+	return Page[T]{Items: list, Next: next}, err
+}
+
+// page is a []T and the cursor of the next one.
+func (q *query) page(ctx context.Context, db *DB, opts []ReadOption) (items any, next string, err error) {
 	a, err := q.ask(db, opts, "Eventual", "WithDeleted", "Desc", "Limit", "After")
 	if err != nil {
-		return Page[T]{}, q.fail(err)
+		return nil, "", q.fail(err)
 	}
-	rows, next, err := a.page(ctx, db)
+	rows, position, err := a.page(ctx, db)
 	if err != nil {
-		return Page[T]{}, q.fail(err)
+		return nil, "", q.fail(err)
 	}
-	page := Page[T]{}
-	if next != nil {
-		page.Next = db.cursors.seal(next, a.print)
+	list := reflect.MakeSlice(q.slice(), len(rows), len(rows))
+	if err := q.decode(ctx, db, rows, list); err != nil {
+		return nil, "", err
 	}
-	if page.Items, err = q.decode(ctx, db, rows); err != nil {
-		return Page[T]{}, err
+	if position != nil {
+		next = db.cursors.seal(position, a.print)
 	}
-	return page, nil
+	return list.Interface(), next, nil
 }
 
 // page reads up to the limit, and the position behind it if there is more.
@@ -317,23 +357,38 @@ func (a *asked) startKey(position []byte) (Item, error) {
 	return key, nil
 }
 
-// decode refuses rows that are not the model's: an index of this table holds something else under its name.
-func (q Query[T]) decode(ctx context.Context, db *DB, items []Item) ([]T, error) {
-	if q.via != nil {
-		return q.via(ctx, db, items)
+// slice is the type of a list of the query's results.
+func (q *query) slice() reflect.Type {
+	if q.into != nil {
+		return q.into.slice
 	}
-	for _, item := range items {
-		if !q.e.m.matches(item) {
-			return nil, q.e.fail("query", keyOfItem(item), unknownRow(item))
-		}
-	}
-	list, err := q.e.decodeAll(ctx, db, items)
-	return list, q.e.fail("query", RowKey{}, err)
+	return q.model.slice
 }
 
-func (q Query[T]) fail(err error) error {
-	if q.e == nil {
+// decode makes the results of rows. It refuses those that are not the model's: an index of this table holds something else under its name.
+func (q *query) decode(ctx context.Context, db *DB, items []Item, list reflect.Value) error {
+	for _, item := range items {
+		if !q.model.matches(item) {
+			return q.model.fail("query", keyOfItem(item), unknownRow(item))
+		}
+	}
+	whole := list
+	if q.into != nil {
+		whole = reflect.MakeSlice(q.model.slice, len(items), len(items))
+	}
+	if err := q.model.decodeInto(ctx, db, items, whole); err != nil || q.into == nil {
+		return q.fail(err)
+	}
+	for i := range items {
+		list.Index(i).SetZero() // All uses it again
+		q.into.copy(whole.Index(i), list.Index(i))
+	}
+	return nil
+}
+
+func (q *query) fail(err error) error {
+	if q == nil {
 		return err
 	}
-	return q.e.fail("query", RowKey{}, err)
+	return q.model.fail("query", RowKey{}, err)
 }

@@ -80,42 +80,56 @@ func (r reading) shows(item Item, now time.Time) bool {
 }
 
 // Get reads one row. See Model.
-func (e *entity[T]) Get(ctx context.Context, db *DB, id ID, opts ...ReadOption) (T, error) {
-	v, _, _, err := e.get(ctx, db, id, opts)
+//
+//go:noinline
+func (e *entity[T]) Get(ctx context.Context, db *DB, id ID, opts ...ReadOption) (v T, err error) {
+	s, _, err := e.m.get(ctx, db, id, opts)
+	take(s, &v)
 	return v, err
 }
 
-func (e *entity[T]) get(ctx context.Context, db *DB, id ID, opts []ReadOption) (v T, item Item, shut map[error][]string, err error) {
-	key, err := e.m.keyOfID(id)
+func (m *model) get(ctx context.Context, db *DB, id ID, opts []ReadOption) (s *scratch, row decoded, err error) {
+	row.model = m
+	key, err := m.keyOfID(id)
 	if err == nil {
-		item, err = e.m.read(ctx, db, key, opts)
+		row.item, err = m.read(ctx, db, key, opts)
 	}
 	if err == nil {
-		v, err = e.decodeRow(item)
+		s, err = m.decoded(row.item)
 	}
-	if err == nil && len(e.m.sealed) > 0 {
-		rows := []decoded{{model: e.m, item: item, rv: reflect.ValueOf(&v).Elem()}}
+	if err == nil && len(m.sealed) > 0 {
+		row.rv = s.rv
+		rows := []decoded{row}
 		err = db.open(ctx, rows, false)
-		shut = rows[0].shut
+		row = rows[0]
 	}
 	if err != nil {
-		return *new(T), nil, nil, e.fail("get", key, err)
+		return nil, row, m.fail("get", key, err)
 	}
-	return v, item, shut, nil
+	return s, row, nil
 }
 
 // GetMeta is Get with what the library knows of the row: its timestamp for IfUnchanged, who changed it, and so on.
-func (e *entity[T]) GetMeta(ctx context.Context, db *DB, id ID, opts ...ReadOption) (T, Meta, error) {
-	v, item, shut, err := e.get(ctx, db, id, opts)
+//
+//go:noinline
+func (e *entity[T]) GetMeta(ctx context.Context, db *DB, id ID, opts ...ReadOption) (v T, meta Meta, err error) {
+	s, err := e.m.getMeta(ctx, db, id, opts, &meta)
+	take(s, &v)
+	return v, meta, err
+}
+
+func (m *model) getMeta(ctx context.Context, db *DB, id ID, opts []ReadOption, meta *Meta) (*scratch, error) {
+	s, row, err := m.get(ctx, db, id, opts)
 	if err != nil {
-		return v, Meta{}, err
+		return nil, err
 	}
-	meta, err := ReadMeta(item)
+	known, err := ReadMeta(row.item)
 	if err != nil {
-		return *new(T), Meta{}, e.fail("get", keyOfItem(item), err)
+		return nil, m.fail("get", keyOfItem(row.item), err)
 	}
-	meta.Shredded, meta.Restricted = shut[insideout.ErrShredded], shut[insideout.ErrRestricted]
-	return v, meta, nil
+	*meta = known
+	meta.Shredded, meta.Restricted = row.shut[insideout.ErrShredded], row.shut[insideout.ErrRestricted]
+	return s, nil
 }
 
 // read is one row of the model.
@@ -140,22 +154,31 @@ func (m *model) read(ctx context.Context, db *DB, key RowKey, opts []ReadOption)
 
 // BatchGet reads rows by their ids, in the order asked, up to 100 a request. A row that is not there, or is deleted or expired, is nil
 // in the result. Reads that DynamoDB leaves unprocessed are repeated with a growing, jittered pause until the context ends.
+//
+//go:noinline
 func (e *entity[T]) BatchGet(ctx context.Context, db *DB, ids []ID, opts ...ReadOption) ([]*T, error) {
+	list, err := e.m.batchGet(ctx, db, ids, opts)
+	pointers, _ := list.([]*T)
+	return pointers, err
+}
+
+// batchGet is a []*T.
+func (m *model) batchGet(ctx context.Context, db *DB, ids []ID, opts []ReadOption) (any, error) {
 	r, err := readingOf(opts, "Eventual", "WithDeleted")
 	if err != nil {
-		return nil, e.fail("batch get", RowKey{}, err)
+		return nil, m.fail("batch get", RowKey{}, err)
 	}
 	keys := make([]RowKey, len(ids))
 	for i, id := range ids {
-		if keys[i], err = e.m.keyOfID(id); err != nil {
-			return nil, e.fail("batch get", RowKey{}, atIndex(i, err))
+		if keys[i], err = m.keyOfID(id); err != nil {
+			return nil, m.fail("batch get", RowKey{}, atIndex(i, err))
 		}
 	}
 	rows, err := db.batchGet(ctx, keys, !r.eventual)
 	if err != nil {
-		return nil, e.fail("batch get", RowKey{}, err)
+		return nil, m.fail("batch get", RowKey{}, err)
 	}
-	var found []Item
+	var items []Item
 	var places []int
 	now := time.Now()
 	for i, key := range keys {
@@ -163,20 +186,20 @@ func (e *entity[T]) BatchGet(ctx context.Context, db *DB, ids []ID, opts ...Read
 		if !ok || !r.shows(item, now) {
 			continue
 		}
-		if !e.m.matches(item) {
-			return nil, e.fail("batch get", key, unknownRow(item))
+		if !m.matches(item) {
+			return nil, m.fail("batch get", key, unknownRow(item))
 		}
-		found, places = append(found, item), append(places, i)
+		items, places = append(items, item), append(places, i)
 	}
-	values, err := e.decodeAll(ctx, db, found)
-	if err != nil {
-		return nil, e.fail("batch get", RowKey{}, err)
+	found := reflect.MakeSlice(m.slice, len(items), len(items))
+	if err := m.decodeInto(ctx, db, items, found); err != nil {
+		return nil, m.fail("batch get", RowKey{}, err)
 	}
-	list := make([]*T, len(ids))
+	list := reflect.MakeSlice(reflect.SliceOf(reflect.PointerTo(m.goType)), len(ids), len(ids))
 	for i, at := range places {
-		list[at] = &values[i]
+		list.Index(at).Set(found.Index(i).Addr())
 	}
-	return list, nil
+	return list.Interface(), nil
 }
 
 func unknownRow(item Item) error {

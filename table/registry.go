@@ -8,11 +8,13 @@ import (
 
 // Attributes yields what the rows of the model store, with the field that it comes from, in the order of the source: for registries of fields, such as that
 // of personal data. The attribute of an id or an owner is the key that it lives in, "pk" or "sk".
-func (e *entity[T]) Attributes() iter.Seq2[string, reflect.StructField] {
+//
+//go:noinline
+func (u *untyped) Attributes() iter.Seq2[string, reflect.StructField] {
 	return func(yield func(string, reflect.StructField) bool) {
-		for i := range e.m.all {
-			f := &e.m.all[i]
-			if !yield(e.m.stored(i), e.m.goType.FieldByIndex(f.index)) {
+		for i := range u.model.all {
+			f := &u.model.all[i]
+			if !yield(u.model.stored(i), u.model.goType.FieldByIndex(f.index)) {
 				return
 			}
 		}
@@ -31,10 +33,10 @@ func (m *model) stored(i int) string {
 }
 
 // Derived lists the attributes that a row carries for its indexes, and that are made from one of Attributes: they tell as much as it does.
-func (e *entity[T]) Derived(attribute string) []string {
+func (u *untyped) Derived(attribute string) []string {
 	var list []string
-	for _, x := range e.m.indexes {
-		uses := func(k *keyed) bool { return e.m.stored(k.handle.stored) == attribute }
+	for _, x := range u.model.indexes {
+		uses := func(k *keyed) bool { return u.model.stored(k.handle.stored) == attribute }
 		if slices.ContainsFunc(x.pk, uses) || slices.ContainsFunc(x.sk, uses) {
 			list = append(list, x.written()...)
 		}

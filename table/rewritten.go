@@ -17,9 +17,9 @@ import (
 // Rewritten is a row as it would be stored with other values in some fields, by their names: as it is for a text, and as JSON for anything else. The key of the row, its
 // index keys and what is sealed for it follow, which is why it takes a DB that can seal and open where the row has sealed fields and gets another key. References to people stay,
 // and so does everything else, to the byte. Nothing is written: the answer is for whoever changes rows of any model, as an erasure does.
-func (e *entity[T]) Rewritten(ctx context.Context, db *DB, item Item, values map[string]string) (Item, error) {
-	next, err := e.m.rewritten(ctx, db, item, values)
-	return next, e.fail("rewrite", keyOfItem(item), err)
+func (u *untyped) Rewritten(ctx context.Context, db *DB, item Item, values map[string]string) (Item, error) {
+	next, err := u.model.rewritten(ctx, db, item, values)
+	return next, u.model.fail("rewrite", keyOfItem(item), err)
 }
 
 func (m *model) rewritten(ctx context.Context, db *DB, item Item, values map[string]string) (Item, error) {
@@ -205,9 +205,9 @@ func (m *model) reindex(next, item Item, changed map[int]bool, moved bool, key R
 }
 
 // Texts are the values of those fields of a row that are texts, and are not sealed, by their names: those that the key is made of, too.
-func (e *entity[T]) Texts(item Item) (map[string]string, error) {
-	texts, err := e.m.fieldTexts(item)
-	return texts, e.fail("decode", keyOfItem(item), err)
+func (u *untyped) Texts(item Item) (map[string]string, error) {
+	texts, err := u.model.fieldTexts(item)
+	return texts, u.model.fail("decode", keyOfItem(item), err)
 }
 
 func (m *model) fieldTexts(item Item) (map[string]string, error) {

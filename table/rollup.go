@@ -20,7 +20,11 @@ import (
 // LaneVersion reads the version of one lane of a node's row, consistently: "" if the lane was never written. pk is the
 // node's partition key, as RowKey has it.
 func (n *Node[T]) LaneVersion(ctx context.Context, db *DB, pk string, lane idempotence.Lane) (idempotence.Version, error) {
-	key := RowKey{PK: pk, SK: n.m.name}
+	return n.m.laneVersion(ctx, db, pk, lane)
+}
+
+func (m *model) laneVersion(ctx context.Context, db *DB, pk string, lane idempotence.Lane) (idempotence.Version, error) {
+	key := RowKey{PK: pk, SK: m.name}
 	attr, projection, consistent := lane.VersionAttribute(), "#v", true
 	out, err := db.client.GetItem(ctx, &dynamodb.GetItemInput{
 		TableName:                &db.name,
@@ -30,7 +34,7 @@ func (n *Node[T]) LaneVersion(ctx context.Context, db *DB, pk string, lane idemp
 		ExpressionAttributeNames: map[string]string{"#v": attr},
 	})
 	if err != nil {
-		return "", n.fail("get lane", key, err)
+		return "", m.fail("get lane", key, err)
 	}
 	switch stored := out.Item[attr].(type) {
 	case nil:
@@ -38,7 +42,7 @@ func (n *Node[T]) LaneVersion(ctx context.Context, db *DB, pk string, lane idemp
 	case *types.AttributeValueMemberS:
 		return idempotence.Version(stored.Value), nil
 	default:
-		return "", n.fail("get lane", key, invalid("attribute %q holds no version", attr))
+		return "", m.fail("get lane", key, invalid("attribute %q holds no version", attr))
 	}
 }
 
@@ -48,18 +52,29 @@ func (n *Node[T]) LaneVersion(ctx context.Context, db *DB, pk string, lane idemp
 func (n *Node[T]) SwapLane(
 	ctx context.Context, db *DB, pk string, lane idempotence.Lane, stored, next idempotence.Version, fill func(*T),
 ) (swapped bool, err error) {
-	key := RowKey{PK: pk, SK: n.m.name}
+	v := new(T)
+	var call func()
+	if fill != nil {
+		call = func() { fill(v) }
+	}
+	return n.m.swapLane(ctx, db, pk, lane, stored, next, reflect.ValueOf(v).Elem(), call)
+}
+
+// swapLane has fill set the fields of rv.
+func (m *model) swapLane(
+	ctx context.Context, db *DB, pk string, lane idempotence.Lane, stored, next idempotence.Version, rv reflect.Value, fill func(),
+) (swapped bool, err error) {
+	key := RowKey{PK: pk, SK: m.name}
 	if fill == nil {
-		return false, n.fail("swap lane", key, invalid("there is no function that fills the lane"))
+		return false, m.fail("swap lane", key, invalid("there is no function that fills the lane"))
 	}
-	var v T
-	if err := n.m.decodeKey(key, reflect.ValueOf(&v).Elem()); err != nil {
-		return false, n.fail("swap lane", key, invalid("%w", err))
+	if err := m.decodeKey(key, rv); err != nil {
+		return false, m.fail("swap lane", key, invalid("%w", err))
 	}
-	fill(&v)
-	in, err := swapInput(ctx, db, n.m, key, reflect.ValueOf(&v).Elem(), lane, stored, next)
+	fill()
+	in, err := swapInput(ctx, db, m, key, rv, lane, stored, next)
 	if err != nil {
-		return false, n.fail("swap lane", key, err)
+		return false, m.fail("swap lane", key, err)
 	}
 	_, err = db.client.UpdateItem(ctx, in)
 	if failed, ok := errors.AsType[*types.ConditionalCheckFailedException](err); ok {
@@ -67,7 +82,7 @@ func (n *Node[T]) SwapLane(
 		// won.
 		return textOf(failed.Item[lane.VersionAttribute()]) == string(next), nil
 	}
-	return err == nil, n.fail("swap lane", key, err)
+	return err == nil, m.fail("swap lane", key, err)
 }
 
 func swapInput(
@@ -106,6 +121,11 @@ func swapInput(
 // Collection reads every edge of a partition as it is stored, tombstones included, in the order of their keys:
 // consistently, all pages.
 func (e *Edge[T]) Collection(ctx context.Context, db *DB, pk string) iter.Seq2[Item, error] {
+	return e.m.collection(ctx, db, pk)
+}
+
+//go:noinline
+func (m *model) collection(ctx context.Context, db *DB, pk string) iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {
 		condition, consistent := "#pk = :pk AND begins_with(#sk, :role)", true
 		in := &dynamodb.QueryInput{
@@ -115,17 +135,17 @@ func (e *Edge[T]) Collection(ctx context.Context, db *DB, pk string) iter.Seq2[I
 			ExpressionAttributeNames: map[string]string{"#pk": attrPK, "#sk": attrSK},
 			ExpressionAttributeValues: Item{
 				":pk":   &types.AttributeValueMemberS{Value: pk},
-				":role": &types.AttributeValueMemberS{Value: e.m.role + delimiter},
+				":role": &types.AttributeValueMemberS{Value: m.role + delimiter},
 			},
 		}
 		for {
 			out, err := db.client.Query(ctx, in)
 			if err != nil {
-				yield(nil, e.fail("collection", RowKey{PK: pk}, err))
+				yield(nil, m.fail("collection", RowKey{PK: pk}, err))
 				return
 			}
 			for _, item := range out.Items {
-				if e.m.matches(item) && !yield(item, nil) {
+				if m.matches(item) && !yield(item, nil) {
 					return
 				}
 			}
@@ -137,14 +157,16 @@ func (e *Edge[T]) Collection(ctx context.Context, db *DB, pk string) iter.Seq2[I
 }
 
 // Visible tells whether readers see a row: it is neither deleted nor expired, and its unnamed lane was written.
-func (e *entity[T]) Visible(item Item) bool { return shown(item, time.Now()) }
+func (u *untyped) Visible(item Item) bool { return shown(item, time.Now()) }
 
 // SetRoot puts a row of the root into v: the last image of a root that is gone from the table, for whoever still has
 // something to say about it.
-func (a *Aggregate[A]) SetRoot(v *A, item Item) error {
-	root, _, err := a.root.decode(item)
+func (a *Aggregate[A]) SetRoot(v *A, item Item) error { return a.of.setRoot(v, item) }
+
+func (a *aggregate) setRoot(v any, item Item) error {
+	root, err := a.root.decode(item)
 	if err == nil {
-		err = a.root.put(v, root)
+		err = a.root.put(v, root.Interface())
 	}
 	return a.root.model.fail("decode", keyOfItem(item), err)
 }

@@ -3,6 +3,7 @@ package table
 import (
 	"context"
 	"iter"
+	"reflect"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -16,30 +17,34 @@ const maxSegments = 256
 // Scan reads the whole table for the rows of the model, in 1 to 256 segments at a time, in no order: for backfills and exports. DynamoDB reads, and
 // bills, every row of every model; List reads those of this model, eventually consistent. A break ends the reading. An error comes once,
 // last, with a zero entity. Options: Eventual, WithDeleted.
+//
+//go:noinline
 func (e *entity[T]) Scan(ctx context.Context, db *DB, segments int, opts ...ReadOption) iter.Seq2[T, error] {
-	return func(yield func(T, error) bool) {
-		var zero T
-		r, err := readingOf(opts, "Eventual", "WithDeleted")
-		if err == nil && (segments < 1 || segments > maxSegments) {
-			err = invalid("a scan has 1 to %d segments, and %d were asked for", maxSegments, segments)
+	return func(yield func(T, error) bool) { e.m.scanned(ctx, db, segments, opts, untype(yield)) }
+}
+
+// scanned yields pointers to entities, which are good until the next one.
+func (m *model) scanned(ctx context.Context, db *DB, segments int, opts []ReadOption, yield func(any, error) bool) {
+	r, err := readingOf(opts, "Eventual", "WithDeleted")
+	if err == nil && (segments < 1 || segments > maxSegments) {
+		err = invalid("a scan has 1 to %d segments, and %d were asked for", maxSegments, segments)
+	}
+	if err != nil {
+		yield(nil, m.fail("scan", RowKey{}, err))
+		return
+	}
+	list := reflect.MakeSlice(m.slice, m.chunk(db), m.chunk(db))
+	for items, err := range inChunks(m.scan(ctx, db, segments, r), list.Len()) {
+		if err == nil {
+			err = m.decodeInto(ctx, db, items, list)
 		}
 		if err != nil {
-			yield(zero, e.fail("scan", RowKey{}, err))
+			yield(nil, m.fail("scan", RowKey{}, err))
 			return
 		}
-		for items, err := range inChunks(e.m.scan(ctx, db, segments, r), e.chunk(db)) {
-			var list []T
-			if err == nil {
-				list, err = e.decodeAll(ctx, db, items)
-			}
-			if err != nil {
-				yield(zero, e.fail("scan", RowKey{}, err))
+		for i := range items {
+			if !yield(list.Index(i).Addr().Interface(), nil) {
 				return
-			}
-			for _, v := range list {
-				if !yield(v, nil) {
-					return
-				}
 			}
 		}
 	}
@@ -112,20 +117,30 @@ func (m *model) scanSegment(ctx context.Context, db *DB, in *dynamodb.ScanInput,
 
 // Count is the number of entities that All would return. Only the attributes that decide about it are sent; DynamoDB reads, and bills, the rows
 // in full. Options: Eventual (Of), WithDeleted.
+//
+//go:noinline
 func (q Query[T]) Count(ctx context.Context, db *DB, opts ...ReadOption) (int, error) {
-	q.attrs = nil // what decides is asked for, and nothing else
+	return q.q.count(ctx, db, opts)
+}
+
+func (q *query) count(ctx context.Context, db *DB, opts []ReadOption) (int, error) {
+	if q != nil {
+		whole := *q
+		whole.into = nil
+		q = &whole
+	}
 	a, err := q.ask(db, opts, "Eventual", "WithDeleted")
 	if err != nil {
 		return 0, q.fail(err)
 	}
-	a.project(append([]string{attrDiscriminator, attrDeleted, attrTTL}, q.e.m.versions()...))
+	a.project(append([]string{attrDiscriminator, attrDeleted, attrTTL}, q.model.versions()...)) // what decides, and nothing else
 	n := 0
 	for item, err := range a.rows(ctx, db) {
 		if err != nil {
 			return 0, q.fail(err)
 		}
-		if !q.e.m.matches(item) {
-			return 0, q.e.fail("query", keyOfItem(item), ErrUnknownRow)
+		if !q.model.matches(item) {
+			return 0, q.model.fail("query", keyOfItem(item), ErrUnknownRow)
 		}
 		n++
 	}

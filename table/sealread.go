@@ -165,40 +165,63 @@ func (o opening) put(f insideout.SealedField) error {
 	return nil
 }
 
-// decodeAll decodes rows of the model, and opens them in one call.
-func (e *entity[T]) decodeAll(ctx context.Context, db *DB, items []Item) ([]T, error) {
-	list := make([]T, len(items))
-	for i, item := range items {
-		var err error
-		if list[i], err = e.decodeRow(item); err != nil {
-			return nil, e.fail("decode", keyOfItem(item), err)
-		}
+// decodeAll decodes rows of the model, and opens them in one call. The result is a []T.
+func (m *model) decodeAll(ctx context.Context, db *DB, items []Item) (any, error) {
+	list := reflect.MakeSlice(m.slice, len(items), len(items))
+	if err := m.decodeInto(ctx, db, items, list); err != nil {
+		return nil, err
 	}
-	return list, e.openAll(ctx, db, items, list)
+	return list.Interface(), nil
 }
 
-// DecodeOpen is Decode with what is sealed opened by o, in one call for all rows. A field whose key was destroyed or may not be used is zero.
-func (e *entity[T]) DecodeOpen(ctx context.Context, o insideout.Opener, items ...Item) ([]T, error) {
-	return e.decodeAll(ctx, &DB{opener: o}, items)
-}
-
-func (e *entity[T]) openAll(ctx context.Context, db *DB, items []Item, list []T) error {
-	if len(e.m.sealed) == 0 {
+// decodeInto is decodeAll for a slice that is there already.
+func (m *model) decodeInto(ctx context.Context, db *DB, items []Item, list reflect.Value) error {
+	for i, item := range items {
+		s, err := m.decode(item)
+		if err != nil {
+			return err
+		}
+		list.Index(i).Set(s.rv)
+		s.giveBack()
+	}
+	if len(m.sealed) == 0 {
 		return nil
 	}
 	rows := make([]decoded, len(items))
 	for i := range items {
-		rows[i] = decoded{model: e.m, item: items[i], rv: reflect.ValueOf(&list[i]).Elem()}
+		rows[i] = decoded{model: m, item: items[i], rv: list.Index(i)}
 	}
 	return db.open(ctx, rows, false)
+}
+
+// DecodeOpen is Decode with what is sealed opened by o, in one call for all rows. A field whose key was destroyed or may not be used is zero.
+//
+//go:noinline
+func (e *entity[T]) DecodeOpen(ctx context.Context, o insideout.Opener, items ...Item) ([]T, error) {
+	list, err := e.m.decodeAll(ctx, &DB{opener: o}, items)
+	values, _ := list.([]T)
+	return values, err
+}
+
+// untype makes a yield of entities one of pointers to them: nil, which comes with an error, is a zero entity.
+//
+//go:noinline
+func untype[T any](yield func(T, error) bool) func(pointer any, err error) bool {
+	return func(pointer any, err error) bool {
+		v, _ := pointer.(*T)
+		if v == nil {
+			v = new(T)
+		}
+		return yield(*v, err)
+	}
 }
 
 // sealedChunk is how many rows a loop opens in one call.
 const sealedChunk = 100
 
 // chunk is how many rows a loop decodes at a time.
-func (e *entity[T]) chunk(db *DB) int {
-	if len(e.m.sealed) == 0 || db.opener == nil {
+func (m *model) chunk(db *DB) int {
+	if len(m.sealed) == 0 || db.opener == nil {
 		return 1
 	}
 	return sealedChunk

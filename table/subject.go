@@ -27,7 +27,7 @@ import (
 //
 // What is sealed is sealed with the key of the one who names it, and is lost with that key. A field that nobody names, here the amount, is about all of them. What else that
 // means for an erasure says package gdpr.
-func (d *Def[T]) Subject(field any, about ...any) {
+func (d *def) Subject(field any, about ...any) {
 	h := d.d.find("Subject", field)
 	if h == nil {
 		return
@@ -129,12 +129,14 @@ func (d *definition) subjectHandles() []*handle {
 
 // Subjects yields the attribute of the reference to each person whom a row is about, with the names of the fields that are about them: that of their id first. A
 // field that none of them names is about all.
-func (e *entity[T]) Subjects() iter.Seq2[string, []string] {
+//
+//go:noinline
+func (u *untyped) Subjects() iter.Seq2[string, []string] {
 	return func(yield func(string, []string) bool) {
-		for _, p := range e.m.people {
-			names := []string{e.m.fieldName(p.stored)}
+		for _, p := range u.model.people {
+			names := []string{u.model.fieldName(p.stored)}
 			for _, h := range p.about {
-				names = append(names, e.m.fieldName(h.stored))
+				names = append(names, u.model.fieldName(h.stored))
 			}
 			if !yield(p.ref, names) {
 				return

@@ -20,7 +20,7 @@ import (
 //
 // A row that was there before its model had the constraint is guarded once it is saved. Rows must not be removed behind this package's back: their guards would
 // stay.
-func (d *Def[T]) Unique(fields ...any) {
+func (d *def) Unique(fields ...any) {
 	parts := d.d.keyParts("Unique", KeyPart{fields})
 	if len(fields) == 0 {
 		d.d.fault("", "Unique: there are no fields", "d.Unique(&v.Email)")
@@ -302,14 +302,14 @@ func (r *row) checkUnique() error {
 
 // Guards are the keys of the rows that guard the unique values of a row, for programs that remove rows or values by themselves: a guard has the
 // value in its key, and goes with it, on the condition that its holderPk and holderSk name the row.
-func (e *entity[T]) Guards(item Item) ([]RowKey, error) {
-	if len(e.m.uniques) == 0 {
+func (u *untyped) Guards(item Item) ([]RowKey, error) {
+	if len(u.model.uniques) == 0 {
 		return nil, nil
 	}
-	rv := reflect.New(e.m.goType).Elem()
-	if err := e.m.decodeRow(item, rv); err != nil {
-		return nil, e.fail("guards", keyOfItem(item), err)
+	rv := reflect.New(u.model.goType).Elem()
+	if err := u.model.decodeRow(item, rv); err != nil {
+		return nil, u.model.fail("guards", keyOfItem(item), err)
 	}
-	keys, err := e.m.guards(rv)
-	return slices.DeleteFunc(keys, func(k RowKey) bool { return k == RowKey{} }), e.fail("guards", keyOfItem(item), err)
+	keys, err := u.model.guards(rv)
+	return slices.DeleteFunc(keys, func(k RowKey) bool { return k == RowKey{} }), u.model.fail("guards", keyOfItem(item), err)
 }

@@ -112,16 +112,16 @@ func (e edit) write(b *builder, c *clauses) {
 //
 // An update with Add or Append is not repeated where the answer to the first request was lost: that is an error, and whether
 // the row has the change is not known.
-func (e *entity[T]) Update(ctx context.Context, db *DB, id ID, changes ...Change) error {
-	key, err := e.m.keyOfID(id)
+func (u *untyped) Update(ctx context.Context, db *DB, id ID, changes ...Change) error {
+	key, err := u.model.keyOfID(id)
 	if err != nil {
-		return e.fail("update", key, err)
+		return u.model.fail("update", key, err)
 	}
-	r, err := e.updating(ctx, db, key, changes)
+	r, err := u.model.updating(ctx, db, key, changes)
 	if err != nil {
-		return e.fail("update", key, err)
+		return u.model.fail("update", key, err)
 	}
-	return e.fail("update", key, r.pathless(db.command(ctx, r)))
+	return u.model.fail("update", key, r.pathless(db.command(ctx, r)))
 }
 
 // pathless names the fields of an update that DynamoDB refused since what they are in is not there: it does not say which.
@@ -139,7 +139,7 @@ func (r *row) pathless(err error) error {
 	return fmt.Errorf("field %s: the struct or list that it is in is not there: Set that one as a whole (%w)", strings.Join(nested, " or "), err)
 }
 
-func (e *entity[T]) updating(ctx context.Context, db *DB, key RowKey, changes []Change) (*row, error) {
+func (m *model) updating(ctx context.Context, db *DB, key RowKey, changes []Change) (*row, error) {
 	var u updating
 	for i, c := range changes {
 		if c == nil {
@@ -147,7 +147,7 @@ func (e *entity[T]) updating(ctx context.Context, db *DB, key RowKey, changes []
 		}
 		c.change(&u)
 	}
-	r, err := db.commandRow(ctx, e.m, writeUpdate, &e.m.system, key, []WriteOption{func(o *writeOptions) { *o = u.writeOptions }})
+	r, err := db.commandRow(ctx, m, writeUpdate, &m.system, key, []WriteOption{func(o *writeOptions) { *o = u.writeOptions }})
 	if err != nil {
 		return nil, err
 	}
@@ -289,15 +289,15 @@ func (x *indexKey) touched(edits []edit) (touched bool, missing *handle) {
 
 // DeletePermanently removes the row itself, without a tombstone that would hold back late writes, and does not ask whether it is
 // there. Nobody is stamped, and it cannot be restored. Delete is what an application wants.
-func (e *entity[T]) DeletePermanently(ctx context.Context, db *DB, id ID) error {
-	key, err := e.m.keyOfID(id)
+func (u *untyped) DeletePermanently(ctx context.Context, db *DB, id ID) error {
+	key, err := u.model.keyOfID(id)
 	if err != nil {
-		return e.fail("delete permanently", key, err)
+		return u.model.fail("delete permanently", key, err)
 	}
-	if r := e.m.newRow(writePurge, &e.m.system, key); r.guarded() {
+	if r := u.model.newRow(writePurge, &u.model.system, key); r.guarded() {
 		r.now = time.Now()
-		return e.fail("delete permanently", key, db.commitOne(ctx, r))
+		return u.model.fail("delete permanently", key, db.commitOne(ctx, r))
 	}
 	_, err = db.client.DeleteItem(ctx, &dynamodb.DeleteItemInput{TableName: &db.name, Key: key.Item()})
-	return e.fail("delete permanently", key, err)
+	return u.model.fail("delete permanently", key, err)
 }

@@ -22,7 +22,7 @@ const attrSchema = "_sv"
 // new version; Update first saves a row of an older version in the new one. Filters, conditions and index keys see what is stored. A row of a version that this program does not know
 // is an error (ErrUnknownRow) for whoever reads or updates it, so let readers have a new version before writers. A model with lanes, of which each is written by
 // itself, has no versions: rebuild such a view.
-func (d *Def[T]) Upgrades(steps ...func(row Item) error) {
+func (d *def) Upgrades(steps ...func(row Item) error) {
 	for i, step := range steps {
 		if step == nil {
 			d.d.fault("", fmt.Sprintf("Upgrades: function %d is nil", i), "func(row table.Item) error")

@@ -14,6 +14,7 @@ import (
 
 	"github.com/insideout-go/insideout"
 	"github.com/insideout-go/insideout/cdc/lake"
+	"github.com/insideout-go/insideout/internal/cpu"
 )
 
 // kilobyte is an event of about 1 KB: an order with lines, as services publish them.
@@ -53,7 +54,7 @@ func kilobytes(n int) []insideout.Event {
 // perEvent reports how many events went through, and what each cost the processors.
 func perEvent(b *testing.B, events int, before time.Duration) {
 	b.ReportMetric(float64(events)/b.Elapsed().Seconds(), "events/s")
-	b.ReportMetric(float64((cpuTime()-before).Nanoseconds())/1000/float64(events), "cpu-µs/event")
+	b.ReportMetric(float64((cpu.Used()-before).Nanoseconds())/1000/float64(events), "cpu-µs/event")
 }
 
 func BenchmarkPublish(b *testing.B) {
@@ -64,7 +65,7 @@ func BenchmarkPublish(b *testing.B) {
 			defer l.Close()
 			batch := kilobytes(size)
 			b.ReportAllocs()
-			before := cpuTime()
+			before := cpu.Used()
 			for b.Loop() {
 				require.NoError(b, l.Publish(b.Context(), batch))
 			}
@@ -99,7 +100,7 @@ func BenchmarkEvents(b *testing.B) {
 	} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
-			before := cpuTime()
+			before := cpu.Used()
 			for b.Loop() {
 				for _, err := range l.Events(b.Context(), q) {
 					require.NoError(b, err)

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"github.com/insideout-go/insideout/internal/backoff"
 )
 
 // explained says what is wrong with the flags of a command, or prints them if that was asked for.
@@ -31,12 +33,8 @@ func (p *pace) wait(ctx context.Context, rate float64, n int) error {
 	if rate <= 0 {
 		return ctx.Err()
 	}
-	timer := time.NewTimer(time.Until(p.next))
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
+	if err := backoff.Sleep(ctx, time.Until(p.next)); err != nil {
+		return err
 	}
 	p.next = time.Now().Add(time.Duration(min(longestPause, float64(n)/rate*float64(time.Second))))
 	return nil

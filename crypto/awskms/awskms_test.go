@@ -63,7 +63,7 @@ func live(t *testing.T, name string) *kms.Client {
 	t.Helper()
 	endpoint := os.Getenv("INSIDEOUT_AWS_ENDPOINT")
 	if endpoint == "" {
-		t.Skip("INSIDEOUT_AWS_ENDPOINT is not set")
+		t.Skip("INSIDEOUT_AWS_ENDPOINT is not set: .ci/run starts moto and sets it")
 	}
 	return kms.New(kms.Options{Region: name, BaseEndpoint: &endpoint, Credentials: credentials.NewStaticCredentialsProvider("a", "b", "")})
 }

@@ -3,7 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"fmt"
+	"errors"
 	"strings"
 
 	"github.com/insideout-go/insideout"
@@ -51,16 +51,15 @@ func people(e insideout.Event) ([]string, error) {
 	return []string{order.CustomerID}, err
 }
 
-// parseErase reads the list of customers of the flag.
-func parseErase(text string) ([]string, error) {
-	var list []string
+// setErase reads the list of customers of the flag.
+func (o *options) setErase(text string) error {
 	for id := range strings.SplitSeq(text, ",") {
 		if id = strings.TrimSpace(id); id == "" {
-			return nil, badInput{fmt.Errorf("-erase %q: an id is empty; give ID[,ID…]", text)}
+			return errors.New("an id is empty; give ID[,ID…]")
 		}
-		list = append(list, id)
+		o.erase = append(o.erase, id)
 	}
-	return list, nil
+	return nil
 }
 
 // receiptLines are the receipts as the summary has them: each as the bytes that verify.

@@ -166,7 +166,7 @@ func TestChaosBringsNobodyBack(t *testing.T) {
 
 func TestEraseBadInput(t *testing.T) {
 	t.Parallel()
-	for _, list := range []string{",", "17850,", " "} {
+	for _, list := range []string{"", ",", "17850,", " "} {
 		r := runProgram(t, "-erase", list)
 		require.Equal(t, exitBadInput, r.code, list)
 		require.Contains(t, r.stderr, "an id is empty")

@@ -103,7 +103,7 @@ func TestBadInputIsOneClearLine(t *testing.T) {
 		args []string
 		want string
 	}{
-		"missing file":         {[]string{"-in", filepath.Join(dir, "none.csv")}, "no such file"},
+		"missing file":         {[]string{"-in", filepath.Join(dir, "none.csv")}, "-in: "},
 		"other columns":        {[]string{"-in", file("other.csv", "a,b,c\n1,2,3\n")}, `it is "a,b,c", it must be InvoiceNo`},
 		"empty file":           {[]string{"-in", file("empty.csv", "")}, "the file is empty"},
 		"directory":            {[]string{"-in", dir}, "is a directory"},

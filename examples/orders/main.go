@@ -101,7 +101,6 @@ func oneLine(text string) string {
 
 func parseFlags(args []string, stderr io.Writer) (options, error) {
 	var opts options
-	var erase string
 	flags := flag.NewFlagSet("orders", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	flags.StringVar(&opts.in, "in", "", "read invoices from `FILE`, a CSV in the columns of the UCI Online Retail data set; - is standard input (default: the sample in the folder)")
@@ -109,7 +108,7 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	flags.StringVar(&opts.endpoint, "endpoint", "", "use the DynamoDB endpoint at `URL` instead of the embedded engine; aws means the environment's region")
 	flags.StringVar(&opts.lake, "lake", "", "keep every published event in `DIR`, as JSON lines")
 	flags.Func("chaos", "deliver every event one to four times, shuffled across batches, to listeners that crash and whose table throttles and loses answers; `SEED` is an integer", opts.setChaos)
-	flags.StringVar(&erase, "erase", "", "erase the customers `ID[,ID…]` afterwards, wherever they are, and print the receipts")
+	flags.Func("erase", "erase the customers `ID[,ID…]` afterwards, wherever they are, and print the receipts", opts.setErase)
 	flags.StringVar(&opts.dump, "dump", "", "write the view as CSV to `FILE`")
 	flags.BoolVar(&opts.json, "json", false, "print the summary as one JSON object")
 	err := flags.Parse(args)
@@ -125,11 +124,6 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 		return opts, badInput{fmt.Errorf("unexpected argument %q; the file of invoices goes to -in", flags.Arg(0))}
 	case opts.data != "" && opts.endpoint != "":
 		return opts, badInput{errors.New("-data and -endpoint exclude each other: the data is either in a folder or at the endpoint")}
-	}
-	if erase != "" {
-		if opts.erase, err = parseErase(erase); err != nil {
-			return opts, err
-		}
 	}
 	return opts, checkDump(opts.dump)
 }
@@ -169,10 +163,10 @@ func openInput(ctx context.Context, opts options, stdin io.Reader) (in io.Reader
 	}
 	info, err := os.Stat(opts.in)
 	if err == nil && info.IsDir() {
-		err = fmt.Errorf("%s is a directory; -in takes a file", opts.in)
+		err = fmt.Errorf("%s is a directory; it takes a file", opts.in)
 	}
 	if err != nil {
-		return nil, "", nil, badInput{err}
+		return nil, "", nil, badInput{fmt.Errorf("-in: %w", err)}
 	}
 	if !info.Mode().IsRegular() {
 		return readOnce(ctx, func() (io.Reader, error) { return os.Open(opts.in) }), "", func() {}, nil

@@ -11,6 +11,7 @@ import (
 
 	"github.com/insideout-go/insideout"
 	"github.com/insideout-go/insideout/cdc/lake"
+	"github.com/insideout-go/insideout/internal/cpu"
 	"github.com/insideout-go/insideout/table"
 	"github.com/insideout-go/insideout/table/embedded"
 	"github.com/insideout-go/insideout/table/embedded/disk"
@@ -104,7 +105,7 @@ func benchmarkRebuild(b *testing.B, dir string, workers int, open func() (*embed
 	require.NoError(b, err)
 	defer events.Close()
 	b.ReportAllocs()
-	before := cpu()
+	before := cpu.Used()
 	for b.Loop() {
 		b.StopTimer()
 		engine, err := open()
@@ -121,5 +122,5 @@ func benchmarkRebuild(b *testing.B, dir string, workers int, open func() (*embed
 		require.EqualValues(b, noted, done.Events)
 	}
 	b.ReportMetric(noted*float64(b.N)/b.Elapsed().Seconds(), "events/s")
-	b.ReportMetric(float64((cpu()-before).Microseconds())/noted/float64(b.N), "cpu-µs/event")
+	b.ReportMetric(float64((cpu.Used()-before).Microseconds())/noted/float64(b.N), "cpu-µs/event")
 }

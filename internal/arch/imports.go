@@ -37,11 +37,12 @@ func directions() []direction {
 		{part: "views/kinesis", root: true, may: []string{"views", "views/internal/poll", "table", "idempotence"}},
 		{part: "views/otel", root: true, may: []string{"views", "table", "idempotence"}},
 		{part: "views/sqs", root: true, may: []string{"views", "views/internal/poll"}},
-		{part: "gdpr", root: true, may: []string{"table", "crypto", "cdc/lake", "idempotence"}},
+		{part: "gdpr", root: true, may: []string{"table", "crypto", "cdc/lake", "idempotence", "internal/backoff"}},
 		{part: "cmd", root: true, may: anything()},
 		{part: "examples", root: true, may: anything()},
 		{part: "internal", root: true},
 		{part: "internal/backoff", standard: true},
+		{part: "internal/cpu", standard: true},
 		{part: "internal/interop", root: true},
 	}
 }
@@ -131,7 +132,7 @@ func (d direction) refuses(from, imported string, test bool) string {
 	}
 	may := d.may
 	if test {
-		may = slices.Concat(may, testMay(d.part))
+		may = append(slices.Concat(may, testMay(d.part)), "internal/cpu")
 	}
 	for _, allowed := range may {
 		if folder, all := strings.CutSuffix(allowed, "/..."); inside == folder || all && below(inside, folder) {

@@ -47,14 +47,16 @@ func (b *Backoff) Wait(ctx context.Context) error { return Sleep(ctx, b.Next()) 
 // Jitter is a random time between half of d and d.
 func Jitter(d time.Duration) time.Duration { return d - rand.N(max(d/2, 0)+1) }
 
-// Sleep returns after d, or earlier, if the context ends: with its error, and its cause where that says more.
+// Sleep returns after d, or earlier, if the context ends or has ended: with its error, and its cause where that says more.
 func Sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
+	if d > 0 {
+		timer := time.NewTimer(d)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			return nil
+		case <-ctx.Done():
+		}
 	}
 	err := ctx.Err()
 	if cause := context.Cause(ctx); !errors.Is(cause, err) {

@@ -1,5 +1,3 @@
-//go:build unix
-
 package interop_test
 
 import (
@@ -9,7 +7,6 @@ import (
 	"net/http"
 	"os"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -18,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/insideout-go/insideout"
+	"github.com/insideout-go/insideout/internal/cpu"
 	"github.com/insideout-go/insideout/table"
 	"github.com/stretchr/testify/require"
 )
@@ -122,13 +120,13 @@ func inGo(b *testing.B, client *dynamodb.Client, share int) float64 {
 	var before time.Duration
 	for i, batch := range load(b, share) {
 		if i == warmups {
-			before = processorTime(b)
+			before = cpu.Used()
 		}
 		response, err := l.HandleSQS(b.Context(), batch)
 		require.NoError(b, err)
 		require.Empty(b, response.BatchItemFailures)
 	}
-	total := processorTime(b) - before
+	total := cpu.Used() - before
 	require.EqualValues(b, (warmups+batches)*batchSize/share, l.Stats().Applied)
 	return float64(total.Microseconds()) / (batches * batchSize)
 }
@@ -142,11 +140,4 @@ func requireRows(b *testing.B, db *table.DB, share int) {
 		n++
 	}
 	require.Equal(b, (warmups+batches)*batchSize/share, n)
-}
-
-func processorTime(b *testing.B) time.Duration {
-	b.Helper()
-	var used syscall.Rusage
-	require.NoError(b, syscall.Getrusage(syscall.RUSAGE_SELF, &used))
-	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }

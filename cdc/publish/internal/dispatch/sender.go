@@ -5,12 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"sync"
 	"time"
 
 	"github.com/insideout-go/insideout"
 	"github.com/insideout-go/insideout/cdc"
+	"github.com/insideout-go/insideout/internal/backoff"
 )
 
 // Defaults of a Destination.
@@ -226,17 +226,9 @@ func (r *run) call(ctx context.Context, entries []Entry) ([]error, error) {
 // pause waits before another attempt, unless the time is up before it ends. Its length is random, so that many senders do not come
 // back at once.
 func pause(ctx context.Context, attempt int) error {
-	limit := min(maxPause, firstPause<<min(attempt-1, 10))
-	d := limit/2 + rand.N(limit/2)
+	d := backoff.Jitter(min(maxPause, firstPause<<min(attempt-1, 10)))
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < d {
 		return fmt.Errorf("no time for another attempt: %w", context.DeadlineExceeded)
 	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
+	return backoff.Sleep(ctx, d)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/smithy-go"
 )
 
@@ -25,8 +26,8 @@ type fault struct {
 	code   string
 	// message is left out where it is empty.
 	message string
-	// members, if set, writes the members of a modelled error, the message
-	// among them.
+	// members, if set, writes the members of a modelled error; the message is
+	// among them if it is empty here.
 	members interface {
 		SerializeMembers(smithy.ShapeSerializer)
 	}
@@ -50,9 +51,9 @@ func prefix(code string) string {
 }
 
 // messageName is the name of the message's member, which is not the same in
-// each layer.
-func messageName(code string) string {
-	if code == serializationCode || code == "AccessDeniedException" {
+// each layer, and is another one beside the item of a failed condition.
+func (f *fault) messageName() string {
+	if f.code == serializationCode || f.code == "AccessDeniedException" || f.members != nil {
 		return "Message"
 	}
 	return "message"
@@ -63,11 +64,11 @@ func (f *fault) encode(e *encoder) {
 	e.open('{', inStruct)
 	e.name("__type")
 	e.str(prefix(f.code) + f.code)
-	switch {
-	case f.members != nil:
+	if f.members != nil {
 		f.members.SerializeMembers(e)
-	case f.message != "":
-		e.name(messageName(f.code))
+	}
+	if f.message != "" {
+		e.name(f.messageName())
 		e.str(f.message)
 	}
 	e.shut('}')
@@ -90,9 +91,16 @@ func asFault(err error) (f *fault, known bool) {
 	if api.ErrorFault() == smithy.FaultServer {
 		f.status = http.StatusInternalServerError
 	}
+	if failed, ok := api.(*types.ConditionalCheckFailedException); ok && failed.Item != nil {
+		f.members = &types.ConditionalCheckFailedException{Item: failed.Item}
+		return f, true
+	}
 	f.members, _ = api.(interface {
 		SerializeMembers(smithy.ShapeSerializer)
 	})
+	if f.members != nil {
+		f.message = ""
+	}
 	return f, true
 }
 

@@ -120,9 +120,9 @@ func errorCases() []errorCase {
 			`{"__type":"com.amazonaws.dynamodb.v20120810#ResourceNotFoundException","message":"Requested resource not found"}`,
 		},
 		{
-			"the item of a failed condition",
+			"the message is another member beside the item of a failed condition",
 			&types.ConditionalCheckFailedException{Message: new("The conditional request failed"), Item: item}, 400,
-			`{"__type":"com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException","Item":{"a":{"N":"1"}},"message":"The conditional request failed"}`,
+			`{"__type":"com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException","Item":{"a":{"N":"1"}},"Message":"The conditional request failed"}`,
 		},
 		{
 			"the reasons of a cancelled transaction",
