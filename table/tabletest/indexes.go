@@ -64,6 +64,7 @@ func indexRules() []rule {
 		{"indexes/global/scan_sees_its_items_only", globalScan},
 		{"indexes/global/refuses_a_key_of_another_type_on_every_write", globalType},
 		{"indexes/global/refuses_an_empty_key", globalEmpty},
+		{"indexes/global/refuses_a_key_that_is_too_large", globalLarge},
 		{"indexes/global/refuses_to_return_what_is_not_projected", globalUnprojected},
 		{"indexes/global/refuses_a_start_key_of_the_table_alone", globalStartKey},
 		{"indexes/local/orders_a_partition_by_another_attribute", localOrder},
@@ -225,6 +226,16 @@ func globalEmpty(c *check) {
 		"The AttributeValue for a key attribute cannot contain an empty string value.")
 	_, err = c.tryQuery(table, find{index: "byG", key: "g = :g", values: item{":g": ""}})
 	c.invalid(err, key)
+}
+
+func globalLarge(c *check) {
+	const text = "Size limit exceeded for Index Key g Actual Size: 2049 bytes Max Size: 2048 bytes IndexName: byG"
+	table := c.indexed()
+	_, err := c.tryPut(table, item{"pk": "a", "g": big(2049), "h": 1})
+	c.invalid(err, text)
+	_, err = c.update(table, item{"pk": "a"}, change{expr: "SET g = :g", values: item{":g": big(2049)}})
+	c.invalid(err, text)
+	c.missing(table, item{"pk": "a"})
 }
 
 func globalUnprojected(c *check) {

@@ -49,6 +49,12 @@ func badKeyed() []keyed {
 		{"a_nested_path", n, "pk = :p AND sk.x = :a", two, ""},
 		{"an_empty_key", n, "pk = :p", item{":p": ""}, ""},
 		{"contains", n, "pk = :p AND contains(sk, :a)", two, "Invalid operator used in KeyConditionExpression: contains"},
+		{"a_partition_key_of_2049_bytes", n, "pk = :p", item{":p": big(2049)}, "Size of hashkey has exceeded the maximum size limit of2048 bytes"},
+		{
+			"a_sort_key_of_1025_bytes", "pk:S sk:S", "pk = :p AND sk > :a",
+			item{":p": "x", ":a": big(1025)},
+			"Aggregated size of all range keys has exceeded the size limit of 1024 bytes",
+		},
 		{"a_syntax_error", n, "pk = ", nil, "Syntax error"},
 		{"bounds_in_the_wrong_order", n, "pk = :p AND sk BETWEEN :b AND :a", item{":p": "x", ":a": 1, ":b": 2}, ""},
 	}

@@ -88,15 +88,23 @@ func (t *table) checkItem(item attr.Item) error {
 func (t *table) checkKeySizes(item attr.Item) error {
 	for _, k := range t.keys.Hash {
 		if item[k.Name].Size() > maxHashKeySize {
-			return invalidParameter("Size of hashkey has exceeded the maximum size limit of2048 bytes")
+			return hashTooLarge()
 		}
 	}
 	for _, k := range t.keys.Range {
 		if item[k.Name].Size() > maxRangeKeySize {
-			return invalidParameter("Aggregated size of all range keys has exceeded the size limit of 1024 bytes")
+			return rangeTooLarge()
 		}
 	}
 	return nil
+}
+
+func hashTooLarge() error {
+	return invalidParameter("Size of hashkey has exceeded the maximum size limit of2048 bytes")
+}
+
+func rangeTooLarge() error {
+	return invalidParameter("Aggregated size of all range keys has exceeded the size limit of 1024 bytes")
 }
 
 // checkIndexKeys checks the attributes of an item that are keys of indexes. If
@@ -136,8 +144,8 @@ func checkIndexKey(x *index, k keyAttr, v attr.Value) error {
 		}
 	}
 	if v.Size() > limit {
-		return invalidParameter("Size of a secondary index key has exceeded the size limit of %d bytes. "+
-			"IndexName: %s, IndexKey: %s", limit, x.Name, k.Name)
+		return invalidParameter("Size limit exceeded for Index Key %s Actual Size: %d bytes Max Size: %d bytes IndexName: %s",
+			k.Name, v.Size(), limit, x.Name)
 	}
 	return nil
 }

@@ -282,6 +282,9 @@ func (q *reading) bound(c *expr.KeyCondition) error {
 		if err := q.checkTerm(k, term); err != nil {
 			return err
 		}
+		if term.Values[0].Size() > maxHashKeySize {
+			return hashTooLarge()
+		}
 		equal[k.Name] = term.Values[0]
 		delete(terms, k.Name)
 	}
@@ -317,6 +320,9 @@ func (q *reading) boundRange(keys []keyAttr, terms map[string]expr.KeyTerm, pref
 		}
 		if err := q.checkTerm(k, term); err != nil {
 			return err
+		}
+		if slices.ContainsFunc(term.Values, func(v attr.Value) bool { return v.Size() > maxRangeKeySize }) {
+			return rangeTooLarge()
 		}
 		delete(terms, k.Name)
 		if term.Op != expr.KeyEqual {
