@@ -98,7 +98,7 @@ func (r *rollup) check(l *Listener) error {
 type total struct {
 	rollup  *rollup
 	pk      string
-	sources []mutation
+	sources []int
 }
 
 // rollUp rolls up each node of which the batch touched a contribution.
@@ -113,7 +113,7 @@ func (b *batch) touchedTotals() []*total {
 	for n, r := range b.rollups {
 		for _, first := range b.rows {
 			for work := first; work != nil; work = work.next {
-				if !work.done || work.mutations[0].rule.model != r.edges {
+				if !work.done || work.first.rule.model != r.edges {
 					continue
 				}
 				id := strconv.Itoa(n) + " " + work.key.PK
@@ -122,7 +122,7 @@ func (b *batch) touchedTotals() []*total {
 					t = &total{rollup: r, pk: work.key.PK}
 					index[id], totals = t, append(totals, t)
 				}
-				t.sources = append(t.sources, work.mutations...)
+				work.all(func(m *mutation) { t.sources = append(t.sources, m.source) })
 			}
 		}
 	}
@@ -136,7 +136,7 @@ var errContended = errors.New("views: other listeners kept writing the same tota
 
 func (b *batch) rollUpOne(ctx context.Context, t *total) {
 	for attempt := range maxAttempts {
-		done, err := limited(ctx, b, func() (rolled, error) { return t.rollup.run(ctx, b.db, t.pk, b.anew) })
+		done, err := limited(ctx, b, func(time.Time) (rolled, error) { return t.rollup.run(ctx, b.db, t.pk, b.anew) })
 		b.countRolled(done)
 		if err != nil {
 			b.failTotal(t, err)
@@ -182,7 +182,7 @@ func (b *batch) countRolled(done rolled) {
 // failTotal has the events come again that touched the node, or makes faults of them if folding can never succeed.
 func (b *batch) failTotal(t *total, err error) {
 	v := judgeWrite(err)
-	for _, m := range t.sources {
-		b.judge(m.source, t.rollup.name, err, v)
+	for _, source := range t.sources {
+		b.judge(source, t.rollup.name, err, v)
 	}
 }
