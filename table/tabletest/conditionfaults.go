@@ -38,6 +38,22 @@ func badConditions() []badCondition {
 		{"a_boolean_as_bound", "n < :v", item{":v": true}, "Incorrect operand type"},
 		{"an_expression_over_4_KB", "n = :v OR s = " + strings.Repeat("a", 4096), one, "Expression size has exceeded"},
 		{"a_name_without_definition_syntax", "n = :v AND #", one, ""},
+		{"order_of_a_list_on_the_left", ":v < n", item{":v": list{1}}, "Incorrect operand type for operator or function; operator or function: <, operand type: L"},
+		{"BETWEEN_of_lists", "n BETWEEN :v AND :v", item{":v": list{1}}, "Incorrect operand type for operator or function; operator or function: BETWEEN, operand type: L"},
+		{"IN_of_nothing", "n IN ()", nil, "Syntax error; token: \")\", near: \"()\""},
+		{"a_type_from_an_attribute", "attribute_type(n, s)", nil, "Incorrect operand type"},
+		{"size_of_two_operands", "size(s, s) = n", nil, "Incorrect number of operands for operator or function; operator or function: size, number of operands: 2"},
+		{"size_of_a_size", "size(size(s)) = n", nil, "Incorrect operand type for operator or function; operator or function: size, operand type: N"},
+		{"a_condition_in_a_comparison", "attribute_exists(n) < :v", one, "The function is not allowed to be used this way in an expression; function: attribute_exists"},
+		{"a_list_function", "list_append(l, l) = l", nil, "The function is not allowed in a condition expression; function: list_append"},
+		{"a_reserved_word_within_a_path", "o.status = :v", one, "Attribute name is a reserved keyword; reserved keyword: status"},
+		{"a_path_of_33_levels", "a" + strings.Repeat(".b", 32) + " = n", nil, "The document path has too many nesting levels; nesting levels: 33"},
+		{"an_index_over_31_bits", "l[2147483648] = n", nil, "List index is not within the allowable range; index: [2147483648]"},
+		{"a_negative_index", "l[-1] = n", nil, "Syntax error; token: \"-\", near: \"[-1\""},
+		{"a_placeholder_as_index", "l[:v] = n", one, "Syntax error; token: \":v\", near: \"[:v]\""},
+		{"a_name_that_begins_with_an_underscore", "_n = :v", one, "Syntax error; token: \"_\", near: \"_n\""},
+		{"arithmetic", "n + :v = m", one, "Syntax error; token: \"+\", near: \"n + :v\""},
+		{"a_number_in_the_text", "n = 5", nil, "Syntax error; token: \"5\", near: \"= 5\""},
 		{"an_update_function", "if_not_exists(n, :v) = :v", one, "not allowed"},
 	}
 }
@@ -57,6 +73,7 @@ func conditionFaultRules() []rule {
 	return append(rules,
 		rule{"conditions/refuses_an_unused_name", unusedName},
 		rule{"conditions/refuses_names_without_an_expression", namesAlone},
+		rule{"conditions/refuses_placeholders_over_255_bytes", longPlaceholders},
 		rule{"conditions/refuses_more_than_100_operands_of_IN", manyOperands},
 		rule{"conditions/refuses_parentheses_without_end", manyParentheses},
 		rule{"conditions/refuses_more_than_300_operators", manyOperators})
@@ -76,6 +93,18 @@ func namesAlone(c *check) {
 	c.invalid(err, "ExpressionAttributeNames can only be specified when using expressions")
 	_, err = c.update(table, item{"pk": "a"}, change{values: item{":v": 1}})
 	c.invalid(err, "ExpressionAttributeValues can only be specified when using expressions")
+}
+
+func longPlaceholders(c *check) {
+	table := c.create("pk:S")
+	word := strings.Repeat("w", 254)
+	try := func(name, v string) error {
+		_, err := c.update(table, item{"pk": "a"}, change{expr: "SET " + name + " = " + v, names: map[string]string{name: "n"}, values: item{v: 1}})
+		return err
+	}
+	c.ok(try("#"+word, ":"+word))
+	c.invalid(try("#"+word+"w", ":v"), "ExpressionAttributeNames contains invalid key: The expression attribute map contains a key that is too long; size of key: 256")
+	c.invalid(try("#n", ":"+word+"w"), "ExpressionAttributeValues contains invalid key: The expression attribute map contains a key that is too long;")
 }
 
 func manyOperands(c *check) {

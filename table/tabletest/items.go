@@ -20,7 +20,9 @@ func itemRules() []rule {
 		{"items/put/an_item_of_400_KB_fits", putLargest},
 		{"items/put/an_item_over_400_KB_is_refused", putTooLarge},
 		{"items/put/32_levels_fit_and_33_do_not", putNesting},
+		{"items/put/refuses_attribute_names_that_are_empty_or_too_long", putNames},
 		{"items/get/a_missing_item_has_no_Item", getMissing},
+		{"items/get/an_item_without_what_is_projected_is_empty", getNothing},
 		{"items/get/eventual_reads_see_items_as_well", getEventual},
 		{"items/delete/returns_the_old_item_on_request", deleteReturnsOld},
 		{"items/delete/a_missing_item_is_no_error", deleteMissing},
@@ -125,8 +127,42 @@ func nested(n int) any {
 func putNesting(c *check) {
 	table := c.create("pk:S")
 	c.put(table, item{"pk": "a", "v": nested(31)})
-	_, err := c.tryPut(table, item{"pk": "b", "v": nested(33)})
+	_, err := c.tryPut(table, item{"pk": "b", "v": nested(32)})
 	c.invalid(err, "Nesting Levels have exceeded supported limits")
+}
+
+func putNames(c *check) {
+	table := c.create("pk:S")
+	longest := strings.Repeat("n", 1<<16-1)
+	c.put(table, item{"pk": "a", longest: 1, "m": item{longest: 1}})
+	for name, text := range map[string]string{"": "Empty attribute name", longest + "n": "Attribute name is too large, must be less than 65536 bytes"} {
+		for _, v := range []item{{"pk": "b", name: 1}, {"pk": "b", "l": list{item{name: 1}}}} {
+			_, err := c.tryPut(table, v)
+			c.invalid(err, text)
+			_, err = c.tryBatch(table, putOf(v))
+			c.invalid(err, text)
+			c.invalid(c.transact(txPut(table, v, "")), text)
+		}
+		_, err := c.update(table, item{"pk": "b"}, change{expr: "SET n = :v", values: item{":v": item{name: 1}}})
+		c.invalid(err, text)
+		_, err = c.update(table, item{"pk": "b"}, change{expr: "REMOVE #n", names: map[string]string{"#n": name}})
+		c.invalid(err, text)
+	}
+	c.missing(table, item{"pk": "b"})
+}
+
+// getNothing: a transaction leaves such an item out.
+func getNothing(c *check) {
+	table := c.create("pk:S")
+	c.put(table, item{"pk": "a", "n": 1})
+	out, err := c.DynamoDB.GetItem(c.ctx, &dynamodb.GetItemInput{TableName: &table, Key: row(item{"pk": "a"}), ProjectionExpression: new("absent")})
+	c.ok(err)
+	c.that(out.Item != nil && len(out.Item) == 0, "Item is %s", show(out.Item))
+	all, err := c.DynamoDB.TransactGetItems(c.ctx, &dynamodb.TransactGetItemsInput{TransactItems: []types.TransactGetItem{
+		{Get: &types.Get{TableName: &table, Key: row(item{"pk": "a"}), ProjectionExpression: new("absent")}},
+	}})
+	c.ok(err)
+	c.that(all.Responses[0].Item == nil, "Item is %s", show(all.Responses[0].Item))
 }
 
 func getMissing(c *check) {

@@ -1,6 +1,8 @@
 package tabletest
 
 import (
+	"slices"
+
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
@@ -11,26 +13,39 @@ type legacyFilter struct {
 	op              types.ComparisonOperator
 	operands        list
 	want            bool
+	text            string // of an error
 }
 
 func legacyFilters() []legacyFilter {
 	return []legacyFilter{
-		{"EQ", "n", types.ComparisonOperatorEq, list{num("5.0")}, true},
-		{"EQ_of_another_value", "n", types.ComparisonOperatorEq, list{6}, false},
-		{"NE", "n", types.ComparisonOperatorNe, list{6}, true},
-		{"LT", "n", types.ComparisonOperatorLt, list{6}, true},
-		{"LE", "n", types.ComparisonOperatorLe, list{5}, true},
-		{"GT", "n", types.ComparisonOperatorGt, list{5}, false},
-		{"GE", "n", types.ComparisonOperatorGe, list{5}, true},
-		{"BETWEEN", "n", types.ComparisonOperatorBetween, list{5, 6}, true},
-		{"IN", "n", types.ComparisonOperatorIn, list{1, 5}, true},
-		{"NULL_of_a_missing_attribute", "absent", types.ComparisonOperatorNull, nil, true},
-		{"NULL_of_an_attribute", "n", types.ComparisonOperatorNull, nil, false},
-		{"NOT_NULL", "n", types.ComparisonOperatorNotNull, nil, true},
-		{"CONTAINS_a_substring", "s", types.ComparisonOperatorContains, list{"ell"}, true},
-		{"CONTAINS_an_element", "ss", types.ComparisonOperatorContains, list{"a"}, true},
-		{"NOT_CONTAINS", "s", types.ComparisonOperatorNotContains, list{"x"}, true},
-		{"BEGINS_WITH", "s", types.ComparisonOperatorBeginsWith, list{"he"}, true},
+		{name: "EQ", attribute: "n", op: types.ComparisonOperatorEq, operands: list{num("5.0")}, want: true},
+		{name: "EQ_of_another_value", attribute: "n", op: types.ComparisonOperatorEq, operands: list{6}},
+		{name: "NE", attribute: "n", op: types.ComparisonOperatorNe, operands: list{6}, want: true},
+		{name: "LT", attribute: "n", op: types.ComparisonOperatorLt, operands: list{6}, want: true},
+		{name: "LE", attribute: "n", op: types.ComparisonOperatorLe, operands: list{5}, want: true},
+		{name: "GT", attribute: "n", op: types.ComparisonOperatorGt, operands: list{5}},
+		{name: "GE", attribute: "n", op: types.ComparisonOperatorGe, operands: list{5}, want: true},
+		{name: "BETWEEN", attribute: "n", op: types.ComparisonOperatorBetween, operands: list{5, 6}, want: true},
+		{name: "IN", attribute: "n", op: types.ComparisonOperatorIn, operands: list{1, 5}, want: true},
+		{name: "NULL_of_a_missing_attribute", attribute: "absent", op: types.ComparisonOperatorNull, want: true},
+		{name: "NULL_of_an_attribute", attribute: "n", op: types.ComparisonOperatorNull},
+		{name: "NOT_NULL", attribute: "n", op: types.ComparisonOperatorNotNull, want: true},
+		{name: "CONTAINS_a_substring", attribute: "s", op: types.ComparisonOperatorContains, operands: list{"ell"}, want: true},
+		{name: "CONTAINS_an_element", attribute: "ss", op: types.ComparisonOperatorContains, operands: list{"a"}, want: true},
+		{name: "NOT_CONTAINS", attribute: "s", op: types.ComparisonOperatorNotContains, operands: list{"x"}, want: true},
+		{name: "BEGINS_WITH", attribute: "s", op: types.ComparisonOperatorBeginsWith, operands: list{"he"}, want: true},
+		{name: "EQ_of_a_set_in_any_order", attribute: "ss", op: types.ComparisonOperatorEq, operands: list{ss{"b", "a"}}, want: true},
+		{name: "EQ_of_a_map", attribute: "o", op: types.ComparisonOperatorEq, operands: list{item{"x": 1, "y": item{"z": "deep"}}}, want: true},
+		{name: "EQ_of_a_null", attribute: "null", op: types.ComparisonOperatorEq, operands: list{nil}, want: true},
+		{name: "NE_of_a_missing_attribute", attribute: "absent", op: types.ComparisonOperatorNe, operands: list{1}, want: true},
+		{name: "LT_of_another_type", attribute: "n", op: types.ComparisonOperatorLt, operands: list{"6"}},
+		{name: "LT_of_a_missing_attribute", attribute: "absent", op: types.ComparisonOperatorLt, operands: list{6}},
+		{name: "BETWEEN_outside", attribute: "n", op: types.ComparisonOperatorBetween, operands: list{6, 7}},
+		{name: "IN_of_more_than_100", attribute: "n", op: types.ComparisonOperatorIn, operands: slices.Repeat(list{5}, 101), want: true},
+		{name: "NOT_NULL_of_a_null", attribute: "null", op: types.ComparisonOperatorNotNull, want: true},
+		{name: "CONTAINS_a_number_of_a_list", attribute: "l", op: types.ComparisonOperatorContains, operands: list{num("1.0")}, want: true},
+		{name: "NOT_CONTAINS_of_a_missing_attribute", attribute: "absent", op: types.ComparisonOperatorNotContains, operands: list{"x"}},
+		{name: "BEGINS_WITH_of_binaries", attribute: "b", op: types.ComparisonOperatorBeginsWith, operands: list{[]byte("h")}, want: true},
 	}
 }
 

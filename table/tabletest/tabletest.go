@@ -120,7 +120,7 @@ func rules() []rule {
 	for _, group := range [][]rule{
 		tableRules(), tableUpdateRules(), indexTableRules(), itemRules(), keyRules(), numberRules(), conditionRules(), conditionFaultRules(),
 		updateRules(), updateFaultRules(), returnValueRules(), queryRules(), pageRules(), scanRules(), projectionRules(), indexRules(), multiKeyRules(),
-		batchRules(), transactionRules(), streamRules(), shardRules(), errorRules(), ttlRules(), tagRules(), linearRules(), sizeRules(), capacityRules(), legacyRules(),
+		batchRules(), transactionRules(), streamRules(), shardRules(), errorRules(), ttlRules(), tagRules(), linearRules(), sizeRules(), capacityRules(), legacyRules(), legacyFaultRules(),
 	} {
 		all = append(all, group...)
 	}

@@ -15,6 +15,8 @@ func badUpdates() []badUpdate {
 		{"an_empty_expression", " ", nil, "Invalid UpdateExpression"},
 		{"a_syntax_error", "SET n :v", one, "Syntax error"},
 		{"two_clauses_of_one_kind", "SET n = :v SET m = :v", one, `The "SET" section can only be used once`},
+		{"a_clause_twice_before_what_follows", "SET n = :v SET m = :v ADD status :v", one, `The "SET" section can only be used once`},
+		{"the_first_clause_that_comes_again", "SET n = :v REMOVE r REMOVE q SET m = :v", one, `The "REMOVE" section can only be used once`},
 		{"a_path_twice", "SET n = :v, n = :v", one, "Two document paths overlap"},
 		{"overlapping_paths", "SET o = :v, o.x = :v", one, "Two document paths overlap"},
 		{"paths_of_two_kinds", "SET o.x = :v, o[1] = :v", one, "Two document paths conflict"},

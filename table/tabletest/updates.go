@@ -1,5 +1,7 @@
 package tabletest
 
+import "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
 // updating is one update of an item, and what it leaves.
 type updating struct {
 	name, expr string
@@ -54,7 +56,7 @@ func updateRules() []rule {
 	return append(rules,
 		rule{"updates/creates_a_missing_item", updateCreates},
 		rule{"updates/without_expression_creates_an_item_of_its_key", updateKeyOnly},
-		rule{"updates/REMOVE_on_a_missing_item_creates_it", updateRemoveCreates},
+		rule{"updates/REMOVE_and_DELETE_on_a_missing_item_create_nothing", updateRemoveMissing},
 		rule{"updates/placeholders_for_reserved_words", updateReserved})
 }
 
@@ -81,11 +83,19 @@ func updateKeyOnly(c *check) {
 	c.stored(table, item{"pk": "a"}, item{"pk": "a"})
 }
 
-func updateRemoveCreates(c *check) {
+func updateRemoveMissing(c *check) {
 	table := c.create("pk:S")
-	_, err := c.update(table, item{"pk": "a"}, change{expr: "REMOVE n"})
-	c.ok(err)
-	c.stored(table, item{"pk": "a"}, item{"pk": "a"})
+	for _, u := range []change{{expr: "REMOVE n"}, {expr: "REMOVE o.x, l[0]"}, {expr: "REMOVE n DELETE s :v", values: item{":v": ss{"a"}}}} {
+		u.returns = types.ReturnValueAllNew
+		out, err := c.update(table, item{"pk": "a"}, u)
+		c.ok(err)
+		c.equal("attributes", len(out.Attributes), 0)
+		c.missing(table, item{"pk": "a"})
+		c.ok(c.transact(types.TransactWriteItem{Update: &types.Update{
+			TableName: &table, Key: row(item{"pk": "a"}), UpdateExpression: &u.expr, ExpressionAttributeValues: row(u.values),
+		}}))
+		c.missing(table, item{"pk": "a"})
+	}
 }
 
 func updateReserved(c *check) {

@@ -52,6 +52,11 @@ func TestFromSDKRefuses(t *testing.T) {
 		{&sdkBS{Value: [][]byte{[]byte("b"), []byte("b")}}, invalid + "Input collection [Yg==, Yg==]of type BS contains duplicates."},
 		{&sdkL{Value: []types.AttributeValue{&sdkN{Value: "x"}}}, "The parameter cannot be converted to a numeric value: x"},
 		{&sdkM{Value: map[string]types.AttributeValue{"a": nil}}, string(attr.ErrEmpty)},
+		{&sdkM{Value: map[string]types.AttributeValue{"": &sdkS{}}}, "Empty attribute name"},
+		{
+			&sdkM{Value: map[string]types.AttributeValue{strings.Repeat("a", 65536): &sdkS{}}},
+			"Attribute name is too large, must be less than 65536 bytes",
+		},
 		{nested(32), "Nesting Levels have exceeded supported limits: Attributes in the item have nested levels beyond supported limit"},
 	} {
 		_, err := attr.FromSDK(c.value)

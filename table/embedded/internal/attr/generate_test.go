@@ -44,7 +44,7 @@ func values(depth int) *rapid.Generator[attr.Value] {
 		case attr.List:
 			return attr.L(rapid.SliceOfN(values(depth-1), 0, 4).Draw(t, "list"))
 		case attr.Map:
-			return attr.M(rapid.MapOfN(rapid.String(), values(depth-1), 0, 4).Draw(t, "map"))
+			return attr.M(rapid.MapOfN(rapid.StringN(1, -1, -1), values(depth-1), 0, 4).Draw(t, "map"))
 		case attr.StringSet, attr.NumSet, attr.BinarySet:
 			return sets(kind).Draw(t, "set")
 		default:
@@ -83,7 +83,7 @@ func mapped[T any](values []attr.Value, f func(attr.Value) T) []T {
 }
 
 func items() *rapid.Generator[attr.Item] {
-	return rapid.MapOfN(rapid.String(), values(3), 0, 6)
+	return rapid.MapOfN(rapid.StringN(1, -1, -1), values(3), 0, 6)
 }
 
 func FuzzDecodeItem(f *testing.F) {

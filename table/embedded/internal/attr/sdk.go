@@ -18,9 +18,26 @@ const (
 	ErrEmpty Error = "Supplied AttributeValue is empty, must contain exactly one of the supported datatypes"
 	ErrDepth Error = "Nesting Levels have exceeded supported limits: Attributes in the item have nested levels beyond supported limit"
 	ErrNull  Error = invalid + "Null attribute value types must have the value of true"
+
+	ErrNoName   Error = "Empty attribute name"
+	ErrLongName Error = "Attribute name is too large, must be less than 65536 bytes"
 )
 
-// FromSDK converts and checks a value of the SDK: numbers, sets, null, nesting.
+const maxNameBytes = 65535
+
+// CheckName refuses what no attribute may be called.
+func CheckName(name string) error {
+	switch {
+	case name == "":
+		return ErrNoName
+	case len(name) > maxNameBytes:
+		return ErrLongName
+	default:
+		return nil
+	}
+}
+
+// FromSDK converts and checks a value of the SDK: numbers, sets, null, names, nesting.
 // Errors are an [Error] or a [num.Error], each in DynamoDB's words. What v
 // holds is copied where it could be changed later.
 func FromSDK(v types.AttributeValue) (Value, error) { return fromSDK(v, 0) }
@@ -93,6 +110,9 @@ func mapFromSDK(members map[string]types.AttributeValue, depth int) (map[string]
 	}
 	m := make(map[string]Value, len(members))
 	for name, e := range members {
+		if err := CheckName(name); err != nil {
+			return nil, err
+		}
 		v, err := fromSDK(e, depth)
 		if err != nil {
 			return nil, err

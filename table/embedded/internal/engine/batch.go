@@ -268,6 +268,7 @@ func checkBatchGet(in *dynamodb.BatchGetItemInput) error {
 	n := 0
 	for _, name := range names {
 		keys, path := in.RequestItems[name].Keys, requestItems+"."+name+".member.keys"
+		v.attributes(requestItems+"."+name+".member.attributesToGet", in.RequestItems[name].AttributesToGet)
 		n += len(keys)
 		switch {
 		case keys == nil:

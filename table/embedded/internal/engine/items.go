@@ -24,6 +24,7 @@ func (e *Engine) GetItemJSON(ctx context.Context, in *dynamodb.GetItemInput, tex
 	if in.Key == nil {
 		v.add(nil, "key", notNull)
 	}
+	v.attributes("attributesToGet", in.AttributesToGet)
 	v.capacity(in.ReturnConsumedCapacity)
 	if err := v.err(); err != nil {
 		return nil, err
@@ -237,7 +238,7 @@ func checkWrite(table *string, missing bool, body string, rcc types.ReturnConsum
 	}
 	v.capacity(rcc)
 	oneOf(&v, "returnItemCollectionMetrics", metrics, metrics.Values())
-	oneOf(&v, "returnValues", rv, rv.Values())
+	oneOf(&v, "returnValues", rv, []types.ReturnValue{"ALL_NEW", "UPDATED_OLD", "ALL_OLD", "NONE", "UPDATED_NEW"})
 	oneOf(&v, "returnValuesOnConditionCheckFailure", onFailure, onFailure.Values())
 	return &v
 }

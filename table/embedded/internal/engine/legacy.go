@@ -34,41 +34,86 @@ func present(all []given) []string {
 	return names
 }
 
-// joined checks a ConditionalOperator; it reports whether that is OR.
-func joined(op types.ConditionalOperator, conditions int) (or bool, err error) {
-	var v violations
-	oneOf(&v, "conditionalOperator", op, op.Values())
-	switch {
-	case len(v) > 0:
-		return false, v.err()
-	case op == "":
-		return false, nil
-	case conditions == 0:
-		return false, validation("ConditionalOperator cannot be used without Filter or Expected")
-	case conditions == 1:
-		return false, validation("ConditionalOperator can only be used when Filter or Expected has two or more elements")
+// The members of enumerations in the order of DynamoDB's messages.
+var (
+	joins       = []types.ConditionalOperator{"OR", "AND"}
+	comparisons = []types.ComparisonOperator{
+		"IN", "NULL", "BETWEEN", "LT", "NOT_CONTAINS", "EQ", "GT", "NOT_NULL", "NE", "LE", "BEGINS_WITH", "GE", "CONTAINS",
 	}
-	return op == types.ConditionalOperatorOr, nil
+)
+
+// older checks the legacy parameters that a query and a scan share.
+func (v *violations) older(parameter string, filter map[string]types.Condition, join types.ConditionalOperator, names []string) {
+	v.attributes("attributesToGet", names)
+	v.compared(parameter, filter)
+	oneOf(v, "conditionalOperator", join, joins)
+}
+
+// attributes checks an AttributesToGet.
+func (v *violations) attributes(path string, names []string) {
+	if names != nil && len(names) == 0 {
+		v.add("[]", path, "Member must have length greater than or equal to 1")
+	}
+}
+
+// compared checks the operators of the conditions in a parameter.
+func (v *violations) compared(parameter string, conditions map[string]types.Condition) {
+	for _, name := range sortedNames(conditions) {
+		path, op := parameter+"."+name+".member.comparisonOperator", conditions[name].ComparisonOperator
+		if op == "" {
+			v.add(nil, path, notNull)
+		}
+		oneOf(v, path, op, comparisons)
+	}
+}
+
+// joined checks a ConditionalOperator against the number of conditions.
+func joined(op types.ConditionalOperator, conditions int) error {
+	switch {
+	case op != "" && conditions == 0:
+		return validation("ConditionalOperator cannot be used without Filter or Expected")
+	case op != "" && conditions == 1:
+		return validation("ConditionalOperator can only be used when Filter or Expected has two or more elements")
+	}
+	return nil
 }
 
 // expected reads the legacy form of a write's condition; nil if there is none.
 func expected(conditions map[string]types.ExpectedAttributeValue, op types.ConditionalOperator) (*expr.Condition, error) {
-	or, err := joined(op, len(conditions))
-	if err != nil || len(conditions) == 0 {
-		return nil, err
+	var v violations
+	for _, name := range sortedNames(conditions) {
+		oneOf(&v, "expected."+name+".member.comparisonOperator", conditions[name].ComparisonOperator, comparisons)
 	}
-	c, err := expr.FromExpected(conditions, or)
-	return c, invalid(err)
+	if oneOf(&v, "conditionalOperator", op, joins); len(v) > 0 {
+		return nil, v.err()
+	}
+	c, err := expr.FromExpected(conditions, op == types.ConditionalOperatorOr)
+	if err != nil {
+		return nil, invalid(err)
+	}
+	return c, joined(op, len(conditions))
 }
 
 // filtered reads the legacy form of a filter; nil if there is none.
 func filtered(conditions map[string]types.Condition, op types.ConditionalOperator) (*expr.Condition, error) {
-	or, err := joined(op, len(conditions))
-	if err != nil || len(conditions) == 0 {
-		return nil, err
+	c, err := expr.FromFilter(conditions, op == types.ConditionalOperatorOr)
+	if err != nil {
+		return nil, invalid(err)
 	}
-	c, err := expr.FromFilter(conditions, or)
-	return c, invalid(err)
+	return c, joined(op, len(conditions))
+}
+
+// updated reads the legacy form of what an update changes.
+func updated(updates map[string]types.AttributeValueUpdate) (*expr.Update, error) {
+	var v violations
+	for _, name := range sortedNames(updates) {
+		oneOf(&v, "attributeUpdates."+name+".member.action", updates[name].Action, []types.AttributeAction{"ADD", "DELETE", "PUT"})
+	}
+	if len(v) > 0 {
+		return nil, v.err()
+	}
+	u, err := expr.FromUpdates(updates)
+	return u, invalid(err)
 }
 
 // selected reads the projection of a read in either form; nil if there is none.

@@ -64,6 +64,8 @@ func checkQuery(in *dynamodb.QueryInput) error {
 	var v violations
 	v.table(in.TableName)
 	v.read(in.IndexName, in.Limit, in.Select, in.ReturnConsumedCapacity)
+	v.compared("keyConditions", in.KeyConditions)
+	v.older("queryFilter", in.QueryFilter, in.ConditionalOperator, in.AttributesToGet)
 	if err := v.err(); err != nil {
 		return err
 	}
@@ -98,7 +100,7 @@ func (v *violations) read(index *string, limit *int32, sel types.Select, rcc typ
 	if limit != nil && *limit < 1 {
 		v.add(*limit, "limit", "Member must have value greater than or equal to 1")
 	}
-	oneOf(v, "select", sel, sel.Values())
+	oneOf(v, "select", sel, []types.Select{"SPECIFIC_ATTRIBUTES", "COUNT", "ALL_ATTRIBUTES", "ALL_PROJECTED_ATTRIBUTES"})
 	v.capacity(rcc)
 }
 
@@ -270,6 +272,12 @@ func (q *reading) bound(c *expr.KeyCondition) error {
 		terms[term.Name] = term
 	}
 	schema := q.schema()
+	switch most := len(schema.Hash) + len(schema.Range); {
+	case len(terms) == 0, len(terms) > 2 && most <= 2:
+		return validation("Conditions can be of length 1 or 2 only")
+	case len(terms) > max(most, 2):
+		return validation("The number of query conditions (%d) exceeds the number of key attributes defined in the schema (%d)", len(terms), most)
+	}
 	equal := attr.Item{}
 	for _, k := range schema.Hash {
 		term, ok := terms[k.Name]

@@ -52,6 +52,7 @@ func checkScan(in *dynamodb.ScanInput) error {
 	var v violations
 	v.table(in.TableName)
 	v.read(in.IndexName, in.Limit, in.Select, in.ReturnConsumedCapacity)
+	v.older("scanFilter", in.ScanFilter, in.ConditionalOperator, in.AttributesToGet)
 	if in.Segment != nil {
 		v.between("segment", int(*in.Segment), 0, maxSegments-1)
 	}

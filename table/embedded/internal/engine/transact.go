@@ -331,8 +331,12 @@ func (e *Engine) TransactGetItems(ctx context.Context, in *dynamodb.TransactGetI
 		if size += a.old.size(); size > maxTransactBytes {
 			return nil, validation("The transaction is too large: its items have at most 4 MB")
 		}
-		if out.Responses[i].Item, err = a.old.project(projections[i]); err != nil {
+		item, err := a.old.project(projections[i])
+		if err != nil {
 			return nil, err
+		}
+		if len(item) > 0 { // one of which the projection leaves nothing is not answered, unlike GetItem's
+			out.Responses[i].Item = item
 		}
 	}
 	out.ConsumedCapacity = getUsages(actions, in.ReturnConsumedCapacity)

@@ -34,7 +34,6 @@ func (e *Engine) UpdateItem(ctx context.Context, in *dynamodb.UpdateItemInput) (
 	if err != nil {
 		return nil, err
 	}
-	a.sparse = onlyDeletes(in.AttributeUpdates)
 	if err := e.writeOne(ctx, a, in.ReturnValuesOnConditionCheckFailure); err != nil {
 		return nil, err
 	}
@@ -66,28 +65,17 @@ func (e *Engine) changes(in *dynamodb.UpdateItemInput) (*expr.Update, *expr.Cond
 		return u, cond, err
 	}
 	if len(in.AttributeUpdates) > 0 {
-		if u, err = expr.FromUpdates(in.AttributeUpdates); err != nil {
-			return nil, nil, invalid(err)
+		if u, err = updated(in.AttributeUpdates); err != nil {
+			return nil, nil, err
 		}
 	}
 	cond, err = expected(in.Expected, in.ConditionalOperator)
 	return u, cond, err
 }
 
-// onlyDeletes reports whether a legacy update only deletes: unlike the update
-// expression that does the same, it creates no item.
-func onlyDeletes(updates map[string]types.AttributeValueUpdate) bool {
-	for _, u := range updates {
-		if u.Action != types.AttributeActionDelete {
-			return false
-		}
-	}
-	return len(updates) > 0
-}
-
 // update makes the action of updating a row, or of creating one that has
-// nothing but its key and what the update sets. A nil update changes nothing
-// else.
+// nothing but its key and what the update sets; an update that only removes
+// creates none. A nil update changes nothing else.
 func (t *table) update(key attr.Item, u *expr.Update, cond *expr.Condition) (*action, error) {
 	a, err := t.check(key, cond)
 	if err != nil {
@@ -106,7 +94,7 @@ func (t *table) update(key attr.Item, u *expr.Update, cond *expr.Condition) (*ac
 		if err != nil {
 			return nil, err
 		}
-		if old == nil && a.sparse {
+		if old == nil && u != nil && !u.Creates() {
 			return nil, nil
 		}
 		return t.updated(key, old, u)

@@ -24,7 +24,6 @@ type action struct {
 	// only looked at.
 	next   func(old *row) (attr.Item, error)
 	expiry bool // done by the sweeper, not by a user
-	sparse bool // an update that does not create a row
 
 	old, new  row
 	moved     []movement

@@ -2,6 +2,7 @@ package expr
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -31,8 +32,8 @@ type valueEntry struct {
 }
 
 // NewEnv checks the placeholders of a request. A nil map is an absent
-// parameter; an empty one is refused, as are keys other than #word and :word,
-// and empty names.
+// parameter; an empty one is refused, as are keys other than #word and :word of at
+// most 255 bytes, and names that are empty or too long.
 func NewEnv(names map[string]string, values map[string]attr.Value) (*Env, error) {
 	e := &Env{}
 	if err := e.setNames(names); err != nil {
@@ -78,11 +79,8 @@ func (e *Env) setNames(names map[string]string) error {
 		e.names = make([]nameEntry, 0, len(names))
 	}
 	for key, name := range names {
-		switch {
-		case name == "":
-			return &Error{"ExpressionAttributeNames contains invalid value: Empty attribute name for key " + key}
-		case len(name) > maxNameBytes:
-			return &Error{"ExpressionAttributeNames contains invalid value: Attribute name is too large, must be less than 65536 bytes for key " + key}
+		if err := attr.CheckName(name); err != nil {
+			return &Error{"ExpressionAttributeNames contains invalid value: " + err.Error() + " for key " + key}
 		}
 		e.names = append(e.names, nameEntry{key: key, name: name})
 	}
@@ -100,9 +98,20 @@ func checkKeys[V any](parameter string, mark byte, m map[string]V) error {
 			return &Error{parameter + " contains invalid key: The expression attribute map contains an empty key;"}
 		case key[0] != mark || len(key) == 1 || wordLength(key[1:]) != len(key)-1:
 			return &Error{parameter + ` contains invalid key: Syntax error; key: "` + key + `"`}
+		case len(key) > maxKeyBytes:
+			return longKey(parameter, mark, key)
 		}
 	}
 	return nil
+}
+
+// longKey is the error about a placeholder over 255 bytes, which tells the size of a name's only.
+func longKey(parameter string, mark byte, key string) error {
+	text := parameter + " contains invalid key: The expression attribute map contains a key that is too long;"
+	if mark == '#' {
+		text += " size of key: " + strconv.Itoa(len(key))
+	}
+	return &Error{text}
 }
 
 // CheckUnused refuses names and values that no expression parsed with e has used.

@@ -27,7 +27,7 @@ const (
 	maxOperators = 300
 	maxIn        = 100
 	maxLevels    = 32
-	maxNameBytes = 65535
+	maxKeyBytes  = 255 // of a placeholder, with its # or :
 )
 
 // The texts of faults that carry nothing else.

@@ -2,6 +2,7 @@ package expr
 
 import (
 	"maps"
+	"math"
 	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -21,7 +22,7 @@ func FromFilter(filter map[string]types.Condition, or bool) (*Condition, error) 
 	l := newLegacy()
 	for _, name := range slices.Sorted(maps.Keys(filter)) {
 		c := filter[name]
-		values, err := legacyValues(c.AttributeValueList)
+		values, err := legacyValues(name, c.AttributeValueList)
 		if err != nil {
 			return nil, err
 		}
@@ -36,16 +37,20 @@ func FromFilter(filter map[string]types.Condition, or bool) (*Condition, error) 
 // is OR.
 func FromExpected(expected map[string]types.ExpectedAttributeValue, or bool) (*Condition, error) {
 	l := newLegacy()
-	for _, name := range slices.Sorted(maps.Keys(expected)) {
+	names := slices.Sorted(maps.Keys(expected))
+	for _, name := range names {
 		x := expected[name]
 		if problem := expectedProblem(&x); problem != "" {
 			return nil, &Error{wrongValues + problem + " for Attribute: " + name}
 		}
+	}
+	for _, name := range names {
+		x := expected[name]
 		list := x.AttributeValueList
 		if x.Value != nil {
 			list = []types.AttributeValue{x.Value}
 		}
-		values, err := legacyValues(list)
+		values, err := legacyValues(name, list)
 		if err != nil {
 			return nil, err
 		}
@@ -96,7 +101,7 @@ func FromKeyConditions(conditions map[string]types.Condition) (*KeyCondition, er
 	k := &KeyCondition{}
 	for _, name := range slices.Sorted(maps.Keys(conditions)) {
 		c := conditions[name]
-		values, err := legacyValues(c.AttributeValueList)
+		values, err := legacyValues(name, c.AttributeValueList)
 		if err != nil {
 			return nil, err
 		}
@@ -137,10 +142,10 @@ func legacyKeyOp(o types.ComparisonOperator) (KeyOp, bool) {
 func FromAttributesToGet(names []string) (*Projection, error) {
 	paths := make([]Path, len(names))
 	for i, name := range names {
-		switch {
-		case name == "":
-			return nil, &Error{"Empty attribute name"}
-		case slices.Contains(names[:i], name):
+		if err := attr.CheckName(name); err != nil {
+			return nil, &Error{err.Error()}
+		}
+		if slices.Contains(names[:i], name) {
 			return nil, &Error{wrongValues + "Duplicate value in attribute name: " + name}
 		}
 		paths[i] = Path{{Name: name, Index: -1}}
@@ -148,7 +153,11 @@ func FromAttributesToGet(names []string) (*Projection, error) {
 	return newProjection(paths), nil
 }
 
-func legacyValues(list []types.AttributeValue) ([]attr.Value, error) {
+// legacyValues converts the values that an attribute is compared with, whose name it checks, too.
+func legacyValues(name string, list []types.AttributeValue) ([]attr.Value, error) {
+	if err := attr.CheckName(name); err != nil {
+		return nil, &Error{err.Error()}
+	}
 	values := make([]attr.Value, len(list))
 	for i, v := range list {
 		var err error
@@ -199,7 +208,7 @@ func legacyOperator(operator string) (least, most int, allowed kindSet, ok bool)
 	case "BETWEEN":
 		return 2, 2, orderedKinds, true
 	case "IN":
-		return 1, maxIn, orderedKinds, true
+		return 1, math.MaxInt, orderedKinds, true
 	case "BEGINS_WITH":
 		return 1, 1, textKinds, true
 	case "CONTAINS", "NOT_CONTAINS":
@@ -289,8 +298,8 @@ func (l *legacy) condition(or bool) *Condition {
 func FromUpdates(updates map[string]types.AttributeValueUpdate) (*Update, error) {
 	b := &bound{tree: &tree{}}
 	for _, name := range slices.Sorted(maps.Keys(updates)) {
-		if name == "" {
-			return nil, &Error{"Empty attribute name"}
+		if err := attr.CheckName(name); err != nil {
+			return nil, &Error{err.Error()}
 		}
 		one := updates[name]
 		a, err := legacyAction(b, &one)

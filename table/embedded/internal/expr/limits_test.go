@@ -108,6 +108,7 @@ func TestEnvRefuses(t *testing.T) {
 		{names: names{"#": "a"}, want: `ExpressionAttributeNames contains invalid key: Syntax error; key: "#"`},
 		{names: names{"#a-b": "a"}, want: `ExpressionAttributeNames contains invalid key: Syntax error; key: "#a-b"`},
 		{names: names{"##a": "a"}, want: `ExpressionAttributeNames contains invalid key: Syntax error; key: "##a"`},
+		{names: names{"#" + strings.Repeat("a", 255): "a"}, want: "ExpressionAttributeNames contains invalid key: The expression attribute map contains a key that is too long; size of key: 256"},
 		{names: names{"": "a"}, want: "ExpressionAttributeNames contains invalid key: The expression attribute map contains an empty key;"},
 		{names: names{"#a": ""}, want: "ExpressionAttributeNames contains invalid value: Empty attribute name for key #a"},
 		{
@@ -115,6 +116,10 @@ func TestEnvRefuses(t *testing.T) {
 			want:  "ExpressionAttributeNames contains invalid value: Attribute name is too large, must be less than 65536 bytes for key #a",
 		},
 		{values: map[string]types.AttributeValue{}, want: "ExpressionAttributeValues must not be empty"},
+		{
+			values: map[string]types.AttributeValue{":" + strings.Repeat("a", 255): &types.AttributeValueMemberS{}},
+			want:   "ExpressionAttributeValues contains invalid key: The expression attribute map contains a key that is too long;",
+		},
 		{
 			values: map[string]types.AttributeValue{"#a": &types.AttributeValueMemberS{}},
 			want:   `ExpressionAttributeValues contains invalid key: Syntax error; key: "#a"`,
@@ -131,7 +136,10 @@ func TestEnvRefuses(t *testing.T) {
 		_, err := expr.NewEnvSDK(c.names, c.values)
 		require.EqualError(t, err, c.want)
 	}
-	_, err := expr.NewEnv(nil, map[string]attr.Value{})
+	word := strings.Repeat("a", 254)
+	_, err := expr.NewEnvSDK(names{"#" + word: "a"}, map[string]types.AttributeValue{":" + word: &types.AttributeValueMemberS{}})
+	require.NoError(t, err)
+	_, err = expr.NewEnv(nil, map[string]attr.Value{})
 	require.EqualError(t, err, "ExpressionAttributeValues must not be empty")
 }
 

@@ -322,9 +322,8 @@ func update(p *parser) {
 
 // actions reads the actions of one section.
 func (p *parser) actions(s section) {
-	p.tree.sections = append(p.tree.sections, s)
-	for {
-		a := action{section: s, target: p.path()}
+	for first := true; ; first = false {
+		a := action{section: s, first: first, target: p.path()}
 		switch s {
 		case sectionSet:
 			p.expect(tokEqual)

@@ -28,22 +28,38 @@ func (t *tree) structure(g grammar) fault {
 	if t.root != nil {
 		return t.nodeFault(t.root, g, true)
 	}
-	for i, slot := range t.targets {
+	if g == grammarUpdate {
+		return t.updateFault()
+	}
+	for _, slot := range t.targets {
 		if f := t.paths[slot].fault(); f != "" {
 			return f
 		}
-		if g == grammarUpdate && t.actions[i].value != nil {
-			if f := t.nodeFault(t.actions[i].value, g, true); f != "" {
+	}
+	return ""
+}
+
+// updateFault checks the sections of an update, each with its actions before
+// whether it may be there.
+func (t *tree) updateFault() fault {
+	var seen [sectionDelete + 1]bool
+	last := len(t.actions) - 1
+	for i, a := range t.actions {
+		if f := t.paths[a.target].fault(); f != "" {
+			return f
+		}
+		if a.value != nil {
+			if f := t.nodeFault(a.value, grammarUpdate, true); f != "" {
 				return f
 			}
 		}
-	}
-	for i, s := range t.sections {
-		for _, other := range t.sections[i+1:] {
-			if s == other {
-				return fault(`The "` + s.String() + `" section can only be used once in an update expression;`)
-			}
+		if i < last && !t.actions[i+1].first {
+			continue
 		}
+		if seen[a.section] {
+			return fault(`The "` + a.section.String() + `" section can only be used once in an update expression;`)
+		}
+		seen[a.section] = true
 	}
 	return ""
 }

@@ -10,19 +10,19 @@ import (
 // tree is a parsed text, before its names and values are known. It never
 // changes after parsing, so that one tree serves every request with that text.
 type tree struct {
-	root     *node     // a condition
-	actions  []action  // an update
-	sections []section // the sections of an update, as they were written
-	targets  []int     // slots of the paths that an update or projection is about
-	steps    int       // the steps of all paths with placeholders
-	paths    []rawPath
-	values   []string // the :values, one for each use
-	count    int      // operators and functions
+	root    *node    // a condition
+	actions []action // an update
+	targets []int    // slots of the paths that an update or projection is about
+	steps   int      // the steps of all paths with placeholders
+	paths   []rawPath
+	values  []string // the :values, one for each use
+	count   int      // operators and functions
 }
 
 // action is one change of an update.
 type action struct {
 	section section
+	first   bool  // of its section
 	target  int   // slot of a path
 	value   *node // SET: an operand or a sum
 	operand int   // ADD, DELETE: slot of a value

@@ -40,8 +40,8 @@ func TestParseRefuses(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("1", 39)
 	for text, want := range map[string]error{
-		"1e126": num.ErrOverflow, "-11e125": num.ErrOverflow, "1e1000000000000": num.ErrOverflow,
-		"1e-131": num.ErrUnderflow, "0.9e-130": num.ErrUnderflow, "1e-1000000000000": num.ErrUnderflow,
+		"1e126": num.ErrOverflow, "-11e125": num.ErrOverflow, "1e1000000000000": num.ErrOverflow, "1e9223372036854775807": num.ErrOverflow,
+		"1e-131": num.ErrUnderflow, "0.9e-130": num.ErrUnderflow, "1e-1000000000000": num.ErrUnderflow, "1e-9223372036854775808": num.ErrUnderflow,
 		long: num.ErrPrecision, "1." + long: num.ErrPrecision, "10000000000000000000000000000000000000.01": num.ErrPrecision,
 		long + "e126": num.ErrOverflow, "": num.ErrSyntax,
 	} {
@@ -50,7 +50,7 @@ func TestParseRefuses(t *testing.T) {
 	}
 	for _, text := range []string{
 		"NaN", "Infinity", "-Infinity", "dog", "-", "+", ".", "-.", "e5", "1e", "1e+", "1e5.5", "--1", "1.2.3",
-		"0x10", "1_000", " 1", "1 ", "1,5", "1f", "1L", "٣", "1e5e5",
+		"0x10", "1_000", "1e1_0", "1e9223372036854775808", " 1", "1 ", "1,5", "1f", "1L", "٣", "1e5e5",
 	} {
 		_, err := num.Parse(text)
 		require.EqualError(t, err, "The parameter cannot be converted to a numeric value: "+text)

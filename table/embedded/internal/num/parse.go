@@ -1,6 +1,6 @@
 package num
 
-import "math"
+import "strconv"
 
 // Error is a refusal in DynamoDB's words; it is the text of a
 // ValidationException.
@@ -115,8 +115,8 @@ func (m *mantissa) digit(d uint64) {
 	m.zeros = 0
 }
 
-// parseExponent reads nothing or e, sign, digits. Exponents beyond a billion
-// count as a billion: both are out of range.
+// parseExponent reads nothing or e, sign, digits, which must fit 64 bits, as
+// DynamoDB asks. Exponents beyond a billion count as a billion: both are out of range.
 func parseExponent(text string) (int, bool) {
 	if text == "" {
 		return 0, true
@@ -124,25 +124,8 @@ func parseExponent(text string) (int, bool) {
 	if text[0] != 'e' && text[0] != 'E' {
 		return 0, false
 	}
-	text = text[1:]
-	neg := false
-	if text != "" && (text[0] == '-' || text[0] == '+') {
-		neg = text[0] == '-'
-		text = text[1:]
-	}
-	if text == "" {
-		return 0, false
-	}
-	n := 0
-	for i := range len(text) {
-		c := text[i]
-		if c < '0' || c > '9' {
-			return 0, false
-		}
-		n = min(n*10+int(c-'0'), math.MaxInt32/2)
-	}
-	if neg {
-		n = -n
-	}
-	return n, true
+	n, err := strconv.ParseInt(text[1:], 10, 64)
+	return int(max(-farExponent, min(n, farExponent))), err == nil
 }
+
+const farExponent = 1e9
