@@ -36,6 +36,9 @@ func (x *expressions) literal(v any) string {
 	}
 	name := fmt.Sprint(":v", len(x.values))
 	x.values[name] = value(v)
+	if x.g.chance(300) {
+		return ":undefined"
+	}
 	return name
 }
 
@@ -47,6 +50,8 @@ func (x *expressions) name() string {
 		name = pick(x.g, keyPool...)
 	case x.g.chance(20):
 		name = pick(x.g, "pk", "sk")
+	case x.g.chance(200):
+		return pick(x.g, "status", "name", "#undefined", "_a")
 	}
 	if x.g.chance(4) {
 		if x.names == nil {
@@ -59,6 +64,9 @@ func (x *expressions) name() string {
 }
 
 func (x *expressions) path() string {
+	if x.g.chance(5) { // one that items have
+		return pick(x.g, "d", "d[0]", "d[1]", "d[2].a", "d[2].b", "d[2].b[0]", "e", "e.a", "e.b", "e.b[0]", "e.b[1]", "e.c.a", "e.c.b")
+	}
 	path := x.name()
 	for x.g.chance(3) {
 		if x.g.chance(2) {
@@ -76,8 +84,10 @@ func (x *expressions) operand() string {
 		return x.path()
 	case n < 18:
 		return x.literal(x.g.value(1))
+	case x.g.chance(4):
+		return "(" + x.operand() + ")"
 	default:
-		return "size(" + x.path() + ")"
+		return "size(" + pick(x.g, x.path(), x.path(), x.literal(x.g.value(1))) + ")"
 	}
 }
 
@@ -108,17 +118,17 @@ func (x *expressions) test() string {
 		return "attribute_not_exists(" + x.path() + ")"
 	case 2:
 		kind := pick[any](g, "S", "N", "B", "BOOL", "NULL", "L", "M", "SS", "NS", "BS", "X")
-		return "attribute_type(" + x.path() + ", " + x.literal(kind) + ")"
+		return "attribute_type(" + x.operand() + ", " + x.literal(kind) + ")"
 	case 3:
-		return "begins_with(" + x.path() + ", " + x.literal(pick[any](g, "a", "ab", "", []byte("a"), num("1"))) + ")"
+		return "begins_with(" + x.operand() + ", " + pick(g, x.path(), x.literal(pick[any](g, "a", "ab", "", []byte("a"), num("1")))) + ")"
 	case 4:
-		return "contains(" + x.path() + ", " + x.operand() + ")"
+		return "contains(" + x.operand() + ", " + x.operand() + ")"
 	case 5:
 		low, high := x.operand(), x.operand()
 		return x.path() + " BETWEEN " + low + " AND " + high
 	case 6:
 		var all []string
-		for range 1 + g.IntN(3) {
+		for range 1 + g.IntN(5) {
 			all = append(all, x.operand())
 		}
 		return x.operand() + " IN (" + strings.Join(all, ", ") + ")"
@@ -147,13 +157,10 @@ func (x *expressions) update() string {
 	}
 	words := []string{"SET", "REMOVE", "ADD", "DELETE"}
 	var parts []string
-	for _, i := range x.g.Perm(4)[:1+x.g.IntN(2)] {
+	for n, i := range x.g.Perm(4)[:1+x.g.IntN(4)] {
 		word := words[i]
-		if x.g.chance(2) {
+		if n == 0 && x.g.chance(2) || x.g.chance(60) {
 			word = "SET"
-		}
-		if len(parts) > 0 && strings.HasPrefix(parts[0], word) && !x.g.chance(20) {
-			continue
 		}
 		var all []string
 		for range 1 + x.g.IntN(3) {
@@ -174,9 +181,9 @@ func (x *expressions) set() string {
 	}
 	plus := pick(g, " + ", " - ")
 	number := func() string {
-		return x.literal(pick[any](g, num("1"), num("2.5"), num("-3"), num("100000000000000000000"), "no number"))
+		return x.literal(pick[any](g, num("1"), num("2.5"), num("-3"), num("100000000000000000000"), pick(g, limits...), "no number"))
 	}
-	switch g.IntN(8) {
+	switch g.IntN(10) {
 	case 0:
 		return path + " = " + path + plus + number()
 	case 1:
@@ -189,16 +196,24 @@ func (x *expressions) set() string {
 		return path + " = list_append(" + x.operandOfSet() + ", " + x.literal(list{num("1"), "a"}) + ")"
 	case 5:
 		return path + " = " + x.path()
+	case 6:
+		return path + " = if_not_exists(" + x.path() + ", if_not_exists(" + x.path() + ", " + x.operandOfSet() + "))"
+	case 7:
+		return path + " = " + pick(g, "(", "") + x.path() + plus + x.path() + pick(g, ")", "")
 	default:
 		return path + " = " + x.literal(g.value(2))
 	}
 }
 
 func (x *expressions) operandOfSet() string {
-	if x.g.chance(2) {
+	switch x.g.IntN(6) {
+	case 0, 1, 2:
 		return x.path()
+	case 3:
+		return "if_not_exists(" + x.path() + ", " + x.literal(list{}) + ")"
+	default:
+		return x.literal(x.g.value(1))
 	}
-	return x.literal(x.g.value(1))
 }
 
 // keyCondition finds a partition, and sometimes a range of it.

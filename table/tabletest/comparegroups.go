@@ -120,6 +120,9 @@ func (g *generator) transacted() (types.TransactWriteItem, string) {
 		}}, fmt.Sprintf("check %s if %s %s", show(key), shown(cond), x)
 	case 2, 3:
 		update := x.update()
+		if onlyRemoves(update) {
+			cond = new("attribute_exists(pk)")
+		}
 		return types.TransactWriteItem{Update: &types.Update{
 			Key: key, UpdateExpression: &update, ConditionExpression: cond, ExpressionAttributeNames: x.names, ExpressionAttributeValues: x.values,
 			ReturnValuesOnConditionCheckFailure: g.onFailure(),

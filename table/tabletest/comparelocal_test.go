@@ -29,7 +29,7 @@ var localDifferences = []localDifference{
 	},
 	{
 		why:     "evaluates a condition before it checks what the update does",
-		request: `^Update.* if [^-]`, engine: refused, local: `^error ConditionalCheckFailedException`,
+		request: `^Update.* (if [^-]|expected \S)`, engine: refused, local: `^error ConditionalCheckFailedException`,
 	},
 	{
 		why:     "stops at the first reason of a cancelled transaction",
@@ -92,6 +92,14 @@ var localDifferences = []localDifference{
 		request: `.`, ignored: `(\.\d*[1-9])0+\b|\.0+\b`, kept: "$1",
 	},
 	{
+		why:     "answers an internal failure to a key condition of before expressions that no index can answer",
+		request: `^Query legacy`, engine: refused, local: `^error InternalFailure`,
+	},
+	{
+		why:     "answers the whole attribute, where the service answers the path that was updated",
+		request: `\}: [A-Z][^{}]*[a-z0-9][.\[][^{}]* if .*return UPDATED_`, engine: `^ok`, local: `^ok`,
+	},
+	{
 		why:     "reads the rows for the filter of a scan of an index, where the service sees what the index has",
 		request: `^Scan (local|global\d) filter [^-]`, engine: `^ok`, local: `^ok`,
 	},
@@ -105,10 +113,12 @@ type localText struct {
 
 const (
 	keyTexts = `(The number of conditions on the keys is invalid|Type mismatch for (key|Index Key)|One of the required keys was not given a value|` +
-		`Invalid attribute value type|Provided list of item keys contains duplicates|The AttributeValue for a key attribute cannot contain an empty .*)$`
+		`Invalid attribute value type|Only scalar types can be used as Range Key values|Provided list of item keys contains duplicates|The AttributeValue for a key attribute cannot contain an empty .*)$`
 	updateTexts = `(The document path provided in the update expression is invalid for update|An operand in the update expression has an incorrect data type|` +
 		`The provided expression refers to an attribute that does not exist in the item)$`
-	readTexts = `does not project|must be scalars; list random access|can only contain non-primary key attributes`
+	olderTexts = `AttributeValues inside AttributeValueList|AttributeValue type$|for the \S+ ComparisonOperator$|BETWEEN condition was provided| for Attribute: `
+	readTexts  = `does not project|must be scalars; list random access|can only contain non-primary key attributes|` +
+		`Condition parameter type does not match schema type$`
 )
 
 // In the first of these the engine's texts are those of the service, by its documentation or its recorded answers. In the rest a
@@ -116,7 +126,11 @@ const (
 var localTexts = []localText{
 	{
 		why:    "has words of its own for faults in keys",
-		engine: `(The provided key element does not match the schema|Missing the key \S+ in the item|Type mismatch for (key|Index Key) \S+ .*)$`, local: keyTexts,
+		engine: `(The provided key element does not match the schema|Attempted conditional constraint is not an indexable operation|Missing the key \S+ in the item|Type mismatch for (key|Index Key) \S+ .*)$`, local: keyTexts,
+	},
+	{
+		why:    "tells of the digits of a sum that needs too many, where the service tells of an overflow",
+		engine: `^Number overflow\. `, local: `^DynamoDB only supports precision up to 38 digits$`,
 	},
 	{
 		why:    "looks at the keys before it reads the expressions",
@@ -151,6 +165,7 @@ var localTexts = []localText{
 		engine: `Type mismatch for Index Key`, local: `cannot contain an empty \S+ value\.$`,
 	},
 	{why: "names another of several faults of an update", engine: updateTexts + `|Type mismatch for Index Key`, local: updateTexts},
+	{why: "names another of several faults of a condition of before expressions", engine: olderTexts, local: olderTexts},
 	{why: "names another of several faults of a read", engine: readTexts + `|Invalid ProjectionExpression: `, local: readTexts},
 }
 
