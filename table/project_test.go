@@ -17,6 +17,13 @@ type Card struct {
 	Where  *Address  `dynamo:"address"`
 }
 
+// Slip has a part that every row has to have anew.
+type Slip struct{ *Placed }
+
+type Placed struct {
+	Since time.Time `dynamo:"placedAt"`
+}
+
 func TestProject(t *testing.T) {
 	t.Parallel()
 	everywhere(t, func(t *testing.T, e endpoint) {
@@ -37,6 +44,12 @@ func TestProject(t *testing.T) {
 		n, err := cards.Count(ctx, db)
 		require.NoError(t, err)
 		require.Equal(t, 5, n)
+		var slips []Slip
+		for slip, err := range table.Project[Slip](Orders.List()).All(ctx, db) {
+			require.NoError(t, err)
+			slips = append(slips, slip)
+		}
+		require.Equal(t, []Slip{{&Placed{day(1)}}, {&Placed{day(2)}}, {&Placed{day(3)}}, {&Placed{day(4)}}, {&Placed{day(5)}}}, slips)
 	})
 }
 
