@@ -134,7 +134,7 @@ var localTexts = []localText{
 	},
 	{
 		why:    "looks at the keys before it reads the expressions",
-		engine: `Invalid (Condition|Update|Projection|Filter|KeyCondition)Expression: |unused in expressions|must be scalars; list random access`, local: keyTexts,
+		engine: `Invalid (Condition|Update|Projection|Filter|KeyCondition)Expression: |unused in expressions|must be scalars; list random access|` + olderTexts, local: keyTexts,
 	},
 	{
 		why:    "names others of several paths that overlap or conflict",

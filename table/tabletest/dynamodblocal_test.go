@@ -34,6 +34,7 @@ const (
 func differencesOfLocal() map[string]string {
 	const (
 		number = word + "\"A value provided cannot be converted into a number\""
+		digits = word + "\"DynamoDB only supports precision up to 38 digits\""
 		whole  = "answers the whole attribute, where the documentation has the touched path only"
 	)
 	return map[string]string{
@@ -48,7 +49,12 @@ func differencesOfLocal() map[string]string {
 		"items/get/an_item_without_what_is_projected_is_empty":          "answers an empty item in a transaction, too, where the service leaves it out",
 		"keys/refuses_a_lookup_with_a_further_attribute":                word + "\"The number of conditions on the keys is invalid\"",
 		"legacy/AttributeUpdates/DELETE_does_not_create_a_missing_item": "creates it",
-		"numbers/refuses_39_digits":                                     word + "\"DynamoDB only supports precision up to 38 digits\"",
+		"numbers/refuses_39_digits":                                     digits,
+		"numbers/refuses_a_huge_negative_exponent":                      number,
+		"numbers/refuses_an_exponent_over_64_bits":                      number,
+		"numbers/refuses_a_sum_of_39_digits":                            digits,
+		"numbers/refuses_a_sum_of_39_digits_below":                      digits,
+		"numbers/refuses_a_sum_of_39_digits_by_little":                  digits,
 		"numbers/refuses_a_word":                                        number,
 		"numbers/refuses_an_exponent_without_digits":                    number,
 		"numbers/refuses_blanks":                                        number,
@@ -68,6 +74,8 @@ func differencesOfLocal() map[string]string {
 		"transactions/write/reasons_come_in_order_with_their_items":     "its message ends with a full stop",
 		"transactions/write/refuses_one_item_twice":                     "does not find 1 and 1.0 to be one key",
 		"updates/REMOVE_and_DELETE_on_a_missing_item_create_nothing":    "creates an item",
+		"updates/SET_if_not_exists_reads_its_second_operand_only_then":  "reads it always",
+		"updates/returns_what_stands_at_the_updated_indexes":            whole,
 		"updates/returns_UPDATED_NEW_of_a_path":                         whole,
 		"updates/returns_UPDATED_NEW_of_elements":                       whole,
 		"updates/returns_UPDATED_OLD_of_a_path":                         whole,

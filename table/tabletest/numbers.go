@@ -1,5 +1,7 @@
 package tabletest
 
+import "strings"
+
 func numberRules() []rule {
 	var rules []rule
 	for _, n := range []struct{ name, in, out string }{
@@ -26,6 +28,8 @@ func numberRules() []rule {
 		{"a_negative_overflow", "-1e126", "overflow"},
 		{"an_underflow", "1e-131", "underflow"},
 		{"a_huge_exponent", "1e1000000000", "overflow"},
+		{"a_huge_negative_exponent", "1e-9223372036854775808", "underflow"},
+		{"an_exponent_over_64_bits", "1e9223372036854775808", "numeric"},
 		{"an_empty_text", "", ""},
 		{"a_word", "NaN", "numeric"},
 		{"infinity", "Infinity", "numeric"},
@@ -42,7 +46,32 @@ func numberRules() []rule {
 			c.invalid(err, n.text)
 		}})
 	}
-	return append(rules, rule{"numbers/arithmetic_is_exact", exactArithmetic}, rule{"numbers/a_sum_of_39_digits_is_refused", inexactSum})
+	for _, s := range []struct{ name, sum, text string }{
+		{"39_digits", "{1e50} + {1}", "overflow"},
+		{"39_digits_by_little", "{99999999999999999999999999999999999999} + {2}", "overflow"},
+		{"39_digits_below", "{1e50} - {1}", "overflow"},
+		{"an_overflow", "{9e125} + {9e125}", "overflow"},
+		{"an_overflow_below", "{-9e125} - {9e125}", "overflow"},
+		{"an_underflow", "{1.1e-130} - {1e-130}", "underflow"},
+	} {
+		rules = append(rules, rule{"numbers/refuses_a_sum_of_" + s.name, func(c *check) { refusedSum(c, s.sum, s.text) }})
+	}
+	return append(rules, rule{"numbers/arithmetic_is_exact", exactArithmetic})
+}
+
+// refusedSum: the service says of too many digits, too, that the number is too large.
+func refusedSum(c *check, sum, text string) {
+	table := c.create("pk:S")
+	terms := strings.FieldsFunc(sum, func(r rune) bool { return r == '{' || r == '}' })
+	operator := terms[1]
+	_, err := c.update(table, item{"pk": "a"}, change{expr: "SET n = :a" + operator + ":b", values: item{":a": num(terms[0]), ":b": num(terms[2])}})
+	c.invalid(err, "Number "+text+". Attempting to store a number with magnitude")
+	c.missing(table, item{"pk": "a"})
+	if operator == " + " {
+		c.put(table, item{"pk": "a", "n": num(terms[0])})
+		_, err = c.update(table, item{"pk": "a"}, change{expr: "ADD n :b", values: item{":b": num(terms[2])}})
+		c.invalid(err, "Number "+text)
+	}
 }
 
 func zeros(n int) string {
@@ -59,12 +88,4 @@ func exactArithmetic(c *check) {
 	_, err := c.update(table, item{"pk": "a"}, change{expr: "SET n = n + :d, m = m - :e", values: item{":d": num("0.2"), ":e": 1}})
 	c.ok(err)
 	c.stored(table, item{"pk": "a"}, item{"pk": "a", "n": num("0.3"), "m": num("99999999999999999999999999999999999998")})
-}
-
-func inexactSum(c *check) {
-	table := c.create("pk:S")
-	c.put(table, item{"pk": "a", "n": num("1e50")})
-	_, err := c.update(table, item{"pk": "a"}, change{expr: "SET n = n + :d", values: item{":d": 1}})
-	c.invalid(err)
-	c.stored(table, item{"pk": "a"}, item{"pk": "a", "n": num("1" + zeros(50))})
 }

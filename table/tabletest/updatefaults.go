@@ -39,6 +39,20 @@ func badUpdates() []badUpdate {
 		{"a_function_that_is_none", "SET n = foo(n)", nil, "Invalid function name; function: foo"},
 		{"a_condition_as_operand", "SET n = attribute_exists(n)", nil, "not allowed"},
 		{"if_not_exists_of_a_value", "SET n = if_not_exists(:v, :v)", one, ""},
+		{"list_append_in_list_append", "SET l = list_append(list_append(l, :v), :v)", item{":v": list{1}}, "The function is not allowed to be used this way in an expression; function: list_append"},
+		{"a_sum_in_a_function", "SET n = if_not_exists(absent, :v + :v)", one, "Syntax error; token: \"+\""},
+		{"a_sum_of_three", "SET n = n + :v + :v", one, "Syntax error; token: \"+\""},
+		{"redundant_parentheses", "SET n = ((n + :v))", one, "The expression has redundant parentheses"},
+		{"list_append_of_three_operands", "SET l = list_append(l, l, l)", nil, "Incorrect number of operands for operator or function; operator or function: list_append, number of operands: 3"},
+		{"if_not_exists_of_a_function", "SET n = if_not_exists(if_not_exists(n, :v), :v)", one, "Operator or function requires a document path; operator or function: if_not_exists"},
+		{"ADD_of_a_list", "ADD l :v", item{":v": list{1}}, "Incorrect operand type for operator or function; operator: ADD, operand type: LIST"},
+		{"DELETE_of_the_partition_key", "DELETE pk :v", item{":v": ss{"a"}}, "Cannot update attribute pk. This attribute is part of the key"},
+		{"a_path_within_the_partition_key", "SET n = pk.x", nil, "Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: Key: pk"},
+		{"removal_within_what_is_no_map", "REMOVE s.x", nil, path},
+		{"removal_within_a_missing_attribute", "REMOVE absent[0]", nil, path},
+		{"33_levels", "SET o.y.deep = :v", item{":v": nested(30)}, "Nesting Levels have exceeded supported limits"},
+		{"a_comma_too_much", "SET n = :v,", one, "Syntax error; token: \"<EOF>\", near: \",\""},
+		{"an_unknown_clause", "PUT n = :v", one, "Syntax error; token: \"PUT\", near: \"PUT n\""},
 		{"a_reserved_word", "SET status = :v", one, "reserved keyword"},
 		{"an_undefined_value", "SET n = :w", nil, "attribute value: :w"},
 		{"an_unused_value", "REMOVE n", one, "unused in expressions: keys: {:v}"},
@@ -143,8 +157,28 @@ func returnings() []returning {
 	}
 }
 
+// notReturned: what was appended past the end is not at its index, and what moved to a removed element's index is.
+func notReturned(c *check) {
+	table := c.create("pk:S")
+	c.put(table, item{"pk": "a", "l": list{1, 2, 3}})
+	for _, u := range []struct {
+		expr string
+		kind types.ReturnValue
+		want attrs
+	}{
+		{"SET l[100] = :v", types.ReturnValueUpdatedOld, nil},
+		{"SET l[100] = :v", types.ReturnValueUpdatedNew, nil},
+		{"SET n = :v REMOVE l[1], l[9]", types.ReturnValueUpdatedOld, row(item{"l": list{2}})},
+		{"SET n = :v REMOVE l[1]", types.ReturnValueUpdatedNew, row(item{"n": 9, "l": list{9}})},
+	} {
+		out, err := c.update(table, item{"pk": "a"}, change{expr: u.expr, values: item{":v": 9}, returns: u.kind})
+		c.ok(err)
+		c.equal("attributes of "+u.expr, out.Attributes, u.want)
+	}
+}
+
 func returnValueRules() []rule {
-	rules := []rule{{"updates/returns_nothing_by_default", returnsNothing}, {"updates/returns_no_old_attributes_of_a_new_item", returnsNew}}
+	rules := []rule{{"updates/returns_what_stands_at_the_updated_indexes", notReturned}, {"updates/returns_nothing_by_default", returnsNothing}, {"updates/returns_no_old_attributes_of_a_new_item", returnsNew}}
 	for _, r := range returnings() {
 		for kind, want := range map[types.ReturnValue]item{
 			types.ReturnValueAllOld: r.oldAll, types.ReturnValueAllNew: r.newAll,
