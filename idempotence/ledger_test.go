@@ -183,6 +183,17 @@ func TestResultsThatCannotBeStored(t *testing.T) {
 		_, err = l.Do(t.Context(), "large", never[any](t))
 		require.ErrorIs(t, err, idempotence.ErrFailed, "the effect is not repeated")
 
+		opts.MaxResult = 380 << 10 // the most that fits into a row, with all else that it has
+		largest, err := idempotence.NewLedger[string](e, table, strings.Repeat("o", 64), opts)
+		require.NoError(t, err)
+		want := strings.Repeat("é", (opts.MaxResult-2)/2)
+		for range 2 {
+			stored, err := largest.Do(t.Context(), "k", returns(want), idempotence.Payload("p"))
+			require.NoError(t, err)
+			require.Equal(t, len(want), len(stored))
+		}
+		opts.MaxResult = 10
+
 		_, err = l.Do(t.Context(), "no JSON", returns[any](func() {}))
 		require.ErrorIs(t, err, idempotence.ErrResult)
 		_, err = ledger[int](t, e, table, opts).Do(t.Context(), "fits", never[int](t))

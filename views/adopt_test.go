@@ -45,16 +45,18 @@ func (n naming) event() insideout.Event {
 
 // write is what the JavaScript library does: a write on the condition that the timestamp grows.
 func (n naming) write(ctx context.Context, client table.Client) error {
-	update, values := "SET #t = :t, discriminator = :d, #n = :n REMOVE deleted", map[string]types.AttributeValue{":n": text(n.name)}
+	update, values := "SET #t = :t, discriminator = :d, #n = :n REMOVE deleted, #l", map[string]types.AttributeValue{":n": text(n.name)}
 	if n.name == "" {
-		update, values = "SET #t = :t, discriminator = :d, deleted = :yes REMOVE #n", map[string]types.AttributeValue{":yes": &types.AttributeValueMemberBOOL{Value: true}}
+		update, values = "SET #t = :t, discriminator = :d, deleted = :yes, #l = :l REMOVE #n", map[string]types.AttributeValue{
+			":yes": &types.AttributeValueMemberBOOL{Value: true}, ":l": &types.AttributeValueMemberN{Value: "1700000000"},
+		}
 	}
 	values[":t"] = &types.AttributeValueMemberN{Value: fmt.Sprint(start.UnixMilli() + int64(n.millis))}
 	values[":d"] = text("thing")
 	_, err := client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName: new("things"), Key: table.RowKey{PK: "t", SK: "thing"}.Item(), UpdateExpression: &update,
 		ConditionExpression:      new("attribute_not_exists(#t) OR #t < :t"),
-		ExpressionAttributeNames: map[string]string{"#t": "timestamp", "#n": "name"}, ExpressionAttributeValues: values,
+		ExpressionAttributeNames: map[string]string{"#t": "timestamp", "#n": "name", "#l": "ttl"}, ExpressionAttributeValues: values,
 	})
 	if _, stale := errors.AsType[*types.ConditionalCheckFailedException](err); stale {
 		return nil

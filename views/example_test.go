@@ -57,12 +57,8 @@ type OrderEvent struct {
 }
 
 func openBuyers(ctx context.Context) (*embedded.DB, *table.DB) {
-	engine := embedded.New(nil)
-	in, err := table.Schema(Buyers, Purchases).CreateTableInput("buyers")
-	if err != nil {
-		log.Fatal(err)
-	}
-	if _, err = engine.CreateTable(ctx, in); err != nil {
+	engine := embedded.New(nil) // or a *dynamodb.Client
+	if err := table.Create(ctx, engine, "buyers", table.Schema(Buyers, Purchases)); err != nil {
 		log.Fatal(err)
 	}
 	db, err := table.Open(engine, "buyers", nil)

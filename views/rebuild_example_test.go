@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log"
-	"slices"
 
 	"github.com/insideout-go/insideout"
 	"github.com/insideout-go/insideout/table"
@@ -17,11 +16,7 @@ func ExampleRebuild() {
 	ctx := context.Background()
 	engine, blue := openBuyers(ctx)
 	defer engine.Close()
-	in, err := table.Schema(Buyers, Purchases).CreateTableInput("buyers-2")
-	if err != nil {
-		log.Fatal(err)
-	}
-	if _, err := engine.CreateTable(ctx, in); err != nil {
+	if err := table.Create(ctx, engine, "buyers-2", table.Schema(Buyers, Purchases)); err != nil {
 		log.Fatal(err)
 	}
 	green, err := table.Open(engine, "buyers-2", nil)
@@ -36,18 +31,16 @@ func ExampleRebuild() {
 		log.Fatal(err)
 	}
 
-	history := slices.Values([]insideout.Event{
+	events := []insideout.Event{
 		happened("e1", "customer-registered", 1, "customer", customer7("Ada")),
 		happened("e2", "customer-renamed", 2, "customer", customer7("Ada Lovelace")),
 		happened("e3", "order-placed", 3, "order", map[string]any{"id": "o1", "customerId": "7", "amount": 5}),
-	})
+	}
 	listener, err := views.New(green, buyerRules()...) // beside the live one, which takes new events
 	if err != nil {
 		log.Fatal(err)
 	}
-	done, err := views.Rebuild(ctx, listener, func(yield func(insideout.Event, error) bool) {
-		history(func(e insideout.Event) bool { return yield(e, nil) })
-	}, &views.RebuildOptions{
+	done, err := views.Rebuild(ctx, listener, historyOf(events), &views.RebuildOptions{
 		Name:   "with-totals",
 		Switch: func(ctx context.Context, _ views.Rebuilt) error { return alias.Switch(ctx, "buyers", "buyers-2") },
 	})
