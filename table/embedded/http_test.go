@@ -188,7 +188,9 @@ func FuzzHandler(f *testing.F) {
 		"DynamoDB_20120810.PutItem":                 `{"TableName":"plain","Item":{"pk":{"S":"a"},"sk":{"S":"b"},"l":{"L":[{"N":"1e1"},{"M":{"x":{"BS":["AA=="]}}}]}},"ConditionExpression":"attribute_not_exists(pk) OR #n < :v","ExpressionAttributeNames":{"#n":"n"},"ExpressionAttributeValues":{":v":{"N":"1"}},"ReturnValues":"ALL_OLD"}`,
 		"DynamoDB_20120810.UpdateItem":              `{"TableName":"plain","Key":{"pk":{"S":"a"},"sk":{"S":"b"}},"UpdateExpression":"SET l[0].x = if_not_exists(n, :v) + :v, y = list_append(:l, :l) REMOVE z ADD w :v DELETE q :s","ExpressionAttributeValues":{":v":{"N":"1"},":l":{"L":[]},":s":{"SS":["a"]}},"ReturnValues":"UPDATED_NEW"}`,
 		"DynamoDB_20120810.Query":                   `{"TableName":"plain","KeyConditionExpression":"pk = :p AND begins_with(sk, :s)","FilterExpression":"size(l) > :n","ProjectionExpression":"l[0], m.x","ExpressionAttributeValues":{":p":{"S":"a"},":s":{"S":""},":n":{"N":"0"}},"Limit":1,"ExclusiveStartKey":{"pk":{"S":"a"},"sk":{"S":"a"}}}`,
-		"DynamoDB_20120810.Scan":                    `{"TableName":"plain","Segment":0,"TotalSegments":2,"ScanFilter":{"n":{"ComparisonOperator":"BETWEEN","AttributeValueList":[{"N":"1"},{"N":"2"}]}}}`,
+		"DynamoDB_20120810.Scan":                    `{"TableName":"plain","Segment":0,"TotalSegments":2,"IndexName":"byGL","ScanFilter":{"n":{"ComparisonOperator":"BETWEEN","AttributeValueList":[{"N":"1"},{"N":"2"}]}}}`,
+		"DynamoDB_20120810.DescribeTimeToLive":      `{"TableName":"plain"}`,
+		"DynamoDB_20120810.DeleteItem":              `{"TableName":"plain","Key":{"pk":{"S":"a"},"sk":{"S":"b"}},"Expected":{"l":{"Exists":false}},"ReturnItemCollectionMetrics":"SIZE","ReturnConsumedCapacity":"INDEXES"}`,
 		"DynamoDB_20120810.BatchWriteItem":          `{"RequestItems":{"plain":[{"PutRequest":{"Item":{"pk":{"S":"a"},"sk":{"S":"b"}}}},{"DeleteRequest":{"Key":{"pk":{"S":"c"},"sk":{"S":"d"}}}}]}}`,
 		"DynamoDB_20120810.BatchGetItem":            `{"RequestItems":{"plain":{"Keys":[{"pk":{"S":"a"},"sk":{"S":"b"}}],"AttributesToGet":["n"]}}}`,
 		"DynamoDB_20120810.TransactWriteItems":      `{"ClientRequestToken":"x","TransactItems":[{"Update":{"TableName":"plain","Key":{"pk":{"S":"a"},"sk":{"S":"b"}},"UpdateExpression":"ADD n :v","ExpressionAttributeValues":{":v":{"N":"1"}}}}]}`,
@@ -203,7 +205,7 @@ func FuzzHandler(f *testing.F) {
 		f.Add(target, body)
 	}
 	db := open(f, nil)
-	create(f, db, plain("plain"))
+	create(f, db, indexed("plain"))
 	h := db.Handler()
 	f.Fuzz(func(t *testing.T, target, body string) {
 		w := post(t, h, target, body)

@@ -85,25 +85,15 @@ func TestTTL(t *testing.T) {
 func TestTTLOfIndexedRows(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		db := open(t, &embedded.Options{TTLInterval: time.Second})
-		in := rows("rows")
-		in.AttributeDefinitions = append(in.AttributeDefinitions, types.AttributeDefinition{
-			AttributeName: new("ttl"), AttributeType: types.ScalarAttributeTypeN,
-		})
-		in.LocalSecondaryIndexes = []types.LocalSecondaryIndex{{
-			IndexName: new("byTime"), Projection: &types.Projection{ProjectionType: types.ProjectionTypeKeysOnly},
-			KeySchema: []types.KeySchemaElement{
-				{AttributeName: new("pk"), KeyType: types.KeyTypeHash}, {AttributeName: new("ttl"), KeyType: types.KeyTypeRange},
-			},
-		}}
-		create(t, db, in)
-		require.NoError(t, setTTL(t, db, "rows", "ttl", true))
+		create(t, db, indexed("rows"))
+		require.NoError(t, setTTL(t, db, "rows", "l", true))
 		soon := n(time.Now().Unix() + 1)
-		put(t, db, "rows", item{"pk": s("a"), "sk": s("stays"), "g": s("g"), "ttl": n(time.Now().Unix() + 1000)})
-		put(t, db, "rows", item{"pk": s("a"), "sk": s("goes"), "g": s("g"), "ttl": soon})
-		put(t, db, "rows", item{"pk": s("b"), "sk": s("goes"), "g": s("g"), "ttl": soon})
+		put(t, db, "rows", item{"pk": s("a"), "sk": s("stays"), "g": s("g"), "l": n(time.Now().Unix() + 1000)})
+		put(t, db, "rows", item{"pk": s("a"), "sk": s("goes"), "g": s("g"), "l": soon})
+		put(t, db, "rows", item{"pk": s("b"), "sk": s("goes"), "g": s("g"), "l": soon})
 		time.Sleep(5 * time.Second)
 		synctest.Wait()
-		for _, index := range []string{"byG", "byTime"} {
+		for _, index := range []string{"byG", "byGL", "byL"} {
 			out, err := db.Scan(t.Context(), &dynamodb.ScanInput{TableName: new("rows"), IndexName: &index})
 			require.NoError(t, err)
 			require.Len(t, out.Items, 1, index)

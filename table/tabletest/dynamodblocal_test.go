@@ -103,6 +103,7 @@ func tableDifferencesOfLocal() map[string]string {
 		"tables/describe/unknown_is_not_found":                       unknown,
 		"tables/items/operations_on_an_unknown_table_are_not_found":  unknown,
 		"tables/update/billing_mode_is_told_and_changes_the_indexes": "leaves the indexes their throughput",
+		"tables/update/throughput_tells_when_it_changed":             "counts no decreases",
 		"tables/update/refuses_a_change_of_two_kinds":                "does the first",
 		"tables/update/refuses_no_throughput_when_provisioned":       "accepts it",
 		"tables/update/refuses_the_throughput_that_it_has":           word + "\"The requested throughput value equals the current value\"",

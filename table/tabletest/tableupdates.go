@@ -8,6 +8,7 @@ import (
 func tableUpdateRules() []rule {
 	rules := []rule{
 		{"tables/update/several_settings_in_one_call", updateSeveral},
+		{"tables/update/throughput_tells_when_it_changed", updateThroughput},
 		{"tables/update/billing_mode_is_told_and_changes_the_indexes", updateModes},
 		{"indexes/update/changes_the_throughput", updateIndexThroughput},
 		{"indexes/update/refuses_throughput_on_demand", updateIndexOnDemand},
@@ -108,6 +109,16 @@ func updateSeveral(c *check) {
 	c.that(protected, "the table is not protected")
 	c.equal("view", got.StreamSpecification.StreamViewType, types.StreamViewTypeKeysOnly)
 	c.that(got.LatestStreamArn != nil, "no stream")
+}
+
+func updateThroughput(c *check) {
+	table := c.provisioned()
+	got := c.updateTable(&dynamodb.UpdateTableInput{TableName: &table, ProvisionedThroughput: throughput(7, 6)}).ProvisionedThroughput
+	c.that(got.LastIncreaseDateTime != nil && !got.LastIncreaseDateTime.IsZero(), "no time of the increase")
+	c.equal("decreases", *got.NumberOfDecreasesToday, 0)
+	got = c.updateTable(&dynamodb.UpdateTableInput{TableName: &table, ProvisionedThroughput: throughput(7, 5)}).ProvisionedThroughput
+	c.that(got.LastDecreaseDateTime != nil && !got.LastDecreaseDateTime.IsZero(), "no time of the decrease")
+	c.equal("decreases", *got.NumberOfDecreasesToday, 1)
 }
 
 func updateModes(c *check) {

@@ -100,7 +100,7 @@ func newThroughput(p *types.ProvisionedThroughput) throughput {
 	if p == nil {
 		return throughput{}
 	}
-	return throughput{*p.ReadCapacityUnits, *p.WriteCapacityUnits}
+	return throughput{Read: *p.ReadCapacityUnits, Write: *p.WriteCapacityUnits}
 }
 
 func splitKeys(keys []types.KeySchemaElement) (hash, rang []string) {

@@ -105,7 +105,14 @@ func describeKeys(hash, rang []string) []types.KeySchemaElement {
 }
 
 func describeThroughput(p throughput) *types.ProvisionedThroughputDescription {
-	return &types.ProvisionedThroughputDescription{
-		ReadCapacityUnits: new(p.Read), WriteCapacityUnits: new(p.Write), NumberOfDecreasesToday: new(int64(0)),
+	d := &types.ProvisionedThroughputDescription{
+		ReadCapacityUnits: new(p.Read), WriteCapacityUnits: new(p.Write), NumberOfDecreasesToday: new(p.decreases(now())),
 	}
+	if !p.Increased.IsZero() {
+		d.LastIncreaseDateTime = new(p.Increased)
+	}
+	if !p.Decreased.IsZero() {
+		d.LastDecreaseDateTime = new(p.Decreased)
+	}
+	return d
 }

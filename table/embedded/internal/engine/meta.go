@@ -40,8 +40,11 @@ type keyAttrMeta struct {
 }
 
 type throughput struct {
-	Read  int64 `json:"read,omitempty"`
-	Write int64 `json:"write,omitempty"`
+	Read      int64     `json:"read,omitempty"`
+	Write     int64     `json:"write,omitempty"`
+	Increased time.Time `json:"increased,omitzero"` // at last
+	Decreased time.Time `json:"decreased,omitzero"`
+	Decreases int64     `json:"decreases,omitempty"` // on the day of the last one
 }
 
 // indexMeta is an index as stored. One that is not active yet is back-filled

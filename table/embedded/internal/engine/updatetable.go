@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -222,16 +223,31 @@ func (m *tableMeta) changeBilling(in *dynamodb.UpdateTableInput) error {
 }
 
 func (t *throughput) change(p *types.ProvisionedThroughput) error {
-	to := newThroughput(p)
-	if *t == to {
+	read, write := *p.ReadCapacityUnits, *p.WriteCapacityUnits
+	if t.Read == read && t.Write == write {
 		return validation("The provisioned throughput for the table will not change. The requested value equals the current value. "+
 			"Current ReadCapacityUnits provisioned for the table: %d. Requested ReadCapacityUnits: %d. "+
 			"Current WriteCapacityUnits provisioned for the table: %d. Requested WriteCapacityUnits: %d. "+
 			"Refer to the Amazon DynamoDB Developer Guide for current limits and how to request higher limits.",
-			t.Read, to.Read, t.Write, to.Write)
+			t.Read, read, t.Write, write)
 	}
-	*t = to
+	at := now().UTC()
+	if read > t.Read || write > t.Write {
+		t.Increased = at
+	}
+	if read < t.Read || write < t.Write {
+		t.Decreases, t.Decreased = t.decreases(at)+1, at
+	}
+	t.Read, t.Write = read, write
 	return nil
+}
+
+// decreases counts those of the day.
+func (t *throughput) decreases(at time.Time) int64 {
+	if t.Decreased.Format(time.DateOnly) != at.UTC().Format(time.DateOnly) {
+		return 0
+	}
+	return t.Decreases
 }
 
 func (e *Engine) changeStream(b *kv.Batch, t *table, spec *types.StreamSpecification) error {
