@@ -116,8 +116,9 @@ const (
 		`Invalid attribute value type|Only scalar types can be used as Range Key values|Provided list of item keys contains duplicates|The AttributeValue for a key attribute cannot contain an empty .*)$`
 	updateTexts = `(The document path provided in the update expression is invalid for update|An operand in the update expression has an incorrect data type|` +
 		`The provided expression refers to an attribute that does not exist in the item)$`
-	olderTexts = `AttributeValues inside AttributeValueList|AttributeValue type$|for the \S+ ComparisonOperator$|BETWEEN condition was provided| for Attribute: `
-	readTexts  = `does not project|must be scalars; list random access|can only contain non-primary key attributes|` +
+	olderTexts = `AttributeValues inside AttributeValueList|AttributeValue type$|for the \S+ ComparisonOperator$|BETWEEN condition was provided| for Attribute: |` +
+		`(DELETE|ADD) action |Only DELETE action`
+	readTexts = `does not project|must be scalars; list random access|can only contain non-primary key attributes|` +
 		`Condition parameter type does not match schema type$`
 )
 
@@ -151,6 +152,14 @@ var localTexts = []localText{
 	{
 		why:    "names the placeholders in another order",
 		engine: `unused in expressions: keys: {.*,`, local: `unused in expressions: keys: {.*,`,
+	},
+	{
+		why:    "finds one item twice in a transaction before it reads the expressions",
+		engine: `Invalid \S+Expression: |unused in expressions`, local: `cannot include multiple operations on one item`,
+	},
+	{
+		why:    "names another of several indexes with a key that is empty",
+		engine: `cannot contain an empty .* IndexName: `, local: `cannot contain an empty .* IndexName: `,
 	},
 	{
 		why:    "finds other faults before one item twice in a transaction",
