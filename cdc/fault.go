@@ -4,14 +4,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"path/filepath"
-	"runtime"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/insideout-go/insideout"
 	"github.com/insideout-go/insideout/idempotence"
+	"github.com/insideout-go/insideout/internal/panics"
 	"github.com/insideout-go/insideout/table"
 )
 
@@ -21,45 +19,9 @@ var (
 	errNoSequence = errors.New("cdc: the record has no sequence number")
 )
 
-// panicError is a mapper's panic.
-type panicError struct {
-	value any
-	stack string
-}
-
-// Error has the value of the panic only where it is a text or an error: another value may be a row, with all that is in it.
-func (e *panicError) Error() string {
-	switch v := e.value.(type) {
-	case string, error:
-		return fmt.Sprintf("cdc: the mapper panicked: %v", v)
-	default:
-		return fmt.Sprintf("cdc: the mapper panicked with a value of the type %T", v)
-	}
-}
-
 // safely turns a panic of f into an error.
-func safely[T any](f func() (T, error)) (result T, err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = &panicError{value: v, stack: stack()}
-		}
-	}()
-	return f()
-}
-
-// stack names the functions that led to a panic. It has no addresses and no goroutine numbers, which differ from
-// delivery to delivery.
-func stack() string {
-	pcs := make([]uintptr, 32)
-	frames := runtime.CallersFrames(pcs[:runtime.Callers(4, pcs)])
-	var b strings.Builder
-	for {
-		frame, more := frames.Next()
-		if strings.HasSuffix(frame.Function, "cdc.safely[...]") || !more {
-			return b.String()
-		}
-		fmt.Fprintf(&b, "%s (%s:%d)\n", frame.Function, filepath.Base(frame.File), frame.Line)
-	}
+func safely[T any](f func() (T, error)) (T, error) {
+	return panics.Caught("cdc: the mapper panicked", f)
 }
 
 // faultError is the member "err" of a fault event.
@@ -85,8 +47,8 @@ func (t *Trigger) fault(c *change, pipeline string, cause error) (insideout.Even
 		}
 	}
 	report := faultError{Name: fmt.Sprintf("%T", cause), Message: cause.Error()}
-	if p, ok := errors.AsType[*panicError](cause); ok {
-		report.Name, report.Stack = "panic", p.stack
+	if p, ok := errors.AsType[*panics.Error](cause); ok {
+		report.Name, report.Stack = "panic", p.Stack
 	} else if errors.Is(cause, ErrTooLarge) {
 		report.Name = "too large"
 	} else if errors.Is(cause, ErrRejected) {

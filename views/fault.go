@@ -11,6 +11,7 @@ import (
 
 	"github.com/insideout-go/insideout"
 	"github.com/insideout-go/insideout/idempotence"
+	"github.com/insideout-go/insideout/internal/panics"
 )
 
 // faultOf is an event that cannot be applied, ever, with the reason.
@@ -114,8 +115,8 @@ func carried(e insideout.Event) *insideout.Event {
 
 // describe names an error by its type, where that says more than that it is one.
 func describe(err error) faultError {
-	if p, ok := errors.AsType[*panicError](err); ok {
-		return faultError{Name: "panic", Message: err.Error(), Stack: p.stack}
+	if p, ok := errors.AsType[*panics.Error](err); ok {
+		return faultError{Name: "panic", Message: err.Error(), Stack: p.Stack}
 	}
 	cause := err
 	if v, ok := errors.AsType[*verdictError](err); ok {

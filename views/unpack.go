@@ -15,6 +15,7 @@ import (
 
 	"github.com/aws/smithy-go"
 	"github.com/insideout-go/insideout"
+	"github.com/insideout-go/insideout/internal/panics"
 )
 
 // ClaimChecks redeems the claim checks of events whose body was too large for the bus.
@@ -127,7 +128,7 @@ func claimError(c claim, err error) error {
 	case ok:
 		return &verdictError{unsure, err}
 	}
-	if _, panicked := errors.AsType[*panicError](err); panicked {
+	if _, panicked := errors.AsType[*panics.Error](err); panicked {
 		return Poison(err)
 	}
 	return &verdictError{unsure, err}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -13,6 +12,7 @@ import (
 	awsretry "github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/smithy-go"
 	"github.com/insideout-go/insideout"
+	"github.com/insideout-go/insideout/internal/panics"
 	"github.com/insideout-go/insideout/table"
 )
 
@@ -79,7 +79,7 @@ func judgeWrite(err error) verdict {
 	if passes(err) {
 		return retry
 	}
-	if _, ok := errors.AsType[*panicError](err); ok || errors.Is(err, table.ErrInvalid) {
+	if _, ok := errors.AsType[*panics.Error](err); ok || errors.Is(err, table.ErrInvalid) {
 		return poison
 	}
 	if api, ok := errors.AsType[smithy.APIError](err); ok && api.ErrorCode() == "ValidationException" {
@@ -99,31 +99,8 @@ func passes(err error) bool {
 	}.IsErrorRetryable(err) == aws.TrueTernary
 }
 
-// panicError is a panic of what the listener was given: a mapper, a fold, a port, or the table.
-type panicError struct {
-	value any
-	stack string // without the values of arguments
-}
-
-// Error has the value of the panic only where it is a text or an error: another value may be a row, with all that is in it.
-func (e *panicError) Error() string {
-	switch v := e.value.(type) {
-	case string, error:
-		return fmt.Sprintf("views: panic: %v", v)
-	default:
-		return fmt.Sprintf("views: panic with a value of the type %T", v)
-	}
-}
-
-// safely turns a panic of f into an error.
-func safely[T any](f func() (T, error)) (result T, err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = &panicError{v, string(debug.Stack())}
-		}
-	}()
-	return f()
-}
+// safely turns a panic of what the listener was given (a mapper, a fold, a port, or the table) into an error.
+func safely[T any](f func() (T, error)) (T, error) { return panics.Caught("views: panic", f) }
 
 // BatchError tells which events of a batch were not applied and must be delivered again, and why.
 type BatchError struct {
