@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/insideout-go/insideout"
+	"github.com/insideout-go/insideout/internal/backoff"
 )
 
 // rebuildTries bounds the attempts at something that keeps failing for a reason that may pass: most of a minute.
@@ -15,14 +16,7 @@ const rebuildTries = 20
 
 // pauseLong waits the longer, the more attempts there were.
 func pauseLong(ctx context.Context, attempt int) error {
-	timer := time.NewTimer(min(5*time.Second, time.Millisecond<<min(attempt, 13)))
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-timer.C:
-		return nil
-	}
+	return backoff.Sleep(ctx, min(5*time.Second, time.Millisecond<<min(attempt, 13)))
 }
 
 func compareKept(x, y *kept) int {
@@ -103,14 +97,7 @@ func (r *rebuild) slow(ctx context.Context, began time.Time, writes int) error {
 	if r.opts.Rate <= 0 {
 		return nil
 	}
-	timer := time.NewTimer(time.Duration(writes)*time.Second/time.Duration(r.opts.Rate) - time.Since(began))
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-timer.C:
-		return nil
-	}
+	return backoff.Sleep(ctx, time.Duration(writes)*time.Second/time.Duration(r.opts.Rate)-time.Since(began))
 }
 
 // writeChunk writes lanes until each one is written or refused, and rolls up what they belong to.

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+	"github.com/insideout-go/insideout/internal/backoff"
 	"github.com/insideout-go/insideout/views/internal/poll"
 )
 
@@ -76,7 +77,7 @@ func (r *reader) run(ctx context.Context) error {
 		if len(out.Records) == 0 && progress.Lag == 0 {
 			pause = max(pause, r.opts.Interval)
 		}
-		if err := poll.Sleep(ctx, pause-time.Since(r.last)); err != nil {
+		if err := backoff.Sleep(ctx, pause-time.Since(r.last)); err != nil {
 			return err
 		}
 	}
@@ -127,7 +128,7 @@ func (r *reader) seek(ctx context.Context) error {
 // apply hands the records to the listener until all of them are applied, and moves the checkpoint behind what is. A batch
 // that was begun is finished when ctx ends; what failed of it is read again by the next run.
 func (r *reader) apply(ctx context.Context, records []types.Record) error {
-	var pause poll.Backoff
+	pause := poll.Pause()
 	for len(records) > 0 {
 		done, err := r.handle(ctx, records)
 		if done > 0 {

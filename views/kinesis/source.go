@@ -163,7 +163,7 @@ func (s *Source) region() string {
 }
 
 func (s *Source) retry(ctx context.Context, what string, call func() error) error {
-	var pause poll.Backoff
+	pause := poll.Pause()
 	for {
 		err := call()
 		switch {

@@ -59,7 +59,7 @@ func (q *queue) answer(ctx context.Context, what string, n int, call func(which 
 	for i := range which {
 		which[i] = i
 	}
-	var pause poll.Backoff
+	pause := poll.Pause()
 	for range settleAttempts {
 		failed, err := call(which)
 		if err == nil {

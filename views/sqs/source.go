@@ -222,7 +222,7 @@ func (q *queue) handle(ctx context.Context, l *views.Listener, messages []types.
 }
 
 func (s *Source) retry(ctx context.Context, what string, call func() error) error {
-	var pause poll.Backoff
+	pause := poll.Pause()
 	for {
 		err := call()
 		switch {

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/smithy-go"
@@ -39,27 +37,4 @@ func TestTransient(t *testing.T) {
 	} {
 		require.Equal(t, c.want, poll.Transient(c.err), "%v", c.err)
 	}
-}
-
-// TestBackoff: pauses grow up to ten seconds, start again when they are told to, and end with the context.
-func TestBackoff(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		var pause poll.Backoff
-		wait := func() time.Duration {
-			began := time.Now()
-			require.NoError(t, pause.Wait(t.Context()))
-			return time.Since(began)
-		}
-		for limit := 50 * time.Millisecond; limit < 20*time.Second; limit *= 2 {
-			got := wait()
-			require.LessOrEqual(t, got, min(limit, 10*time.Second))
-			require.GreaterOrEqual(t, got, min(limit, 10*time.Second)/2)
-		}
-		pause.Reset()
-		require.LessOrEqual(t, wait(), 50*time.Millisecond)
-		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
-		defer cancel()
-		require.ErrorIs(t, pause.Wait(ctx), context.DeadlineExceeded)
-	})
 }
