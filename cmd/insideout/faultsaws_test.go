@@ -3,17 +3,14 @@ package main
 import (
 	"errors"
 	"fmt"
-	"net/http"
 	"path/filepath"
+	"strings"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/stretchr/testify/require"
 
 	"github.com/insideout-go/insideout"
-	"github.com/insideout-go/insideout/cdc/lake"
-	"github.com/insideout-go/insideout/cdc/lake/s3"
 	"github.com/insideout-go/insideout/table"
 	"github.com/insideout-go/insideout/table/embedded"
 	"github.com/insideout-go/insideout/views"
@@ -24,13 +21,7 @@ import (
 func TestFaultsInS3(t *testing.T) {
 	t.Parallel()
 	endpoint := aws(t)
-	bucket := fmt.Sprintf("faults-%d", time.Now().UnixNano())
-	call(t, http.MethodPut, endpoint+"/"+bucket, nil)
-	where := "s3://" + bucket + "/some/prefix"
-	store, err := s3.Open(t.Context(), where, endpoint)
-	require.NoError(t, err)
-	l, err := lake.New(store, nil)
-	require.NoError(t, err)
+	where, l := inBucket(t, endpoint)
 	for i := range 3 { // an object each
 		failing(t, l, fmt.Sprintf(`{"id":"e%d","type":"thing-submitted","timestamp":170000000000%d,"thing":{"id":"t%d"}}`, i, i, i))
 	}
@@ -52,7 +43,7 @@ func TestFaultsInS3(t *testing.T) {
 	require.ElementsMatch(t, []string{"e0", "e1", "e2", "e1"}, ids(t, out), "the last one is of the large fault")
 	require.Contains(t, out, `"thing":{"id":"t2"}`)
 
-	code, _, errs = cli(t, "list", "-lake", "s3://none-"+bucket, "-endpoint", endpoint)
+	code, _, errs = cli(t, "list", "-lake", strings.Replace(where, "lake-", "none-", 1), "-endpoint", endpoint)
 	require.Equal(t, exitFailed, code)
 	require.Contains(t, errs, "NoSuchBucket")
 }

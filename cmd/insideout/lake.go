@@ -69,6 +69,9 @@ func lakeCommand(ctx context.Context, args []string, stdout, stderr io.Writer) i
 	if usage, bad := errors.AsType[badArgument](err); bad {
 		return refuse(stderr, name, usage)
 	}
+	if errors.Is(err, lake.ErrDamaged) {
+		err = fmt.Errorf("%w; -skip-damaged goes on behind it", err)
+	}
 	if err != nil {
 		fmt.Fprintln(stderr, name+": "+oneLine(err))
 	}

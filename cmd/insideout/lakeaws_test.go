@@ -47,16 +47,23 @@ func call(t *testing.T, method, where string, form url.Values) []byte {
 	return body
 }
 
+// inBucket is a lake in a new bucket of the server.
+func inBucket(t *testing.T, endpoint string) (where string, l *lake.Lake) {
+	t.Helper()
+	bucket := fmt.Sprintf("lake-%d", time.Now().UnixNano())
+	call(t, http.MethodPut, endpoint+"/"+bucket, nil)
+	where = "s3://" + bucket + "/some/prefix"
+	store, err := s3.Open(t.Context(), where, endpoint)
+	require.NoError(t, err)
+	l, err = lake.New(store, nil)
+	require.NoError(t, err)
+	return where, l
+}
+
 func TestLakeInS3(t *testing.T) {
 	t.Parallel()
 	endpoint := aws(t)
-	bucket := fmt.Sprintf("lake-%d", time.Now().UnixNano())
-	call(t, http.MethodPut, endpoint+"/"+bucket, nil)
-	where := "s3://" + bucket + "/some/prefix"
-	store, err := s3.Open(t.Context(), where, endpoint)
-	require.NoError(t, err)
-	l, err := lake.New(store, nil)
-	require.NoError(t, err)
+	where, l := inBucket(t, endpoint)
 	for i := range 4 {
 		e := insideout.Event{ID: fmt.Sprint(i), Type: "ab"[i%2 : i%2+1], Timestamp: lakeNoon().Add(time.Duration(i) * time.Minute), PartitionKey: "p"}
 		require.NoError(t, l.Publish(t.Context(), []insideout.Event{e}))
@@ -67,7 +74,7 @@ func TestLakeInS3(t *testing.T) {
 	code, out, errs = lakeRun(t, "ls", where, "-endpoint", endpoint, "-json")
 	require.Equal(t, exitOK, code, errs)
 	require.Equal(t, 4, strings.Count(out, `"events":1`), out)
-	code, _, errs = lakeRun(t, "cat", "s3://none-"+bucket, "-endpoint", endpoint)
+	code, _, errs = lakeRun(t, "cat", strings.Replace(where, "lake-", "none-", 1), "-endpoint", endpoint)
 	require.Equal(t, exitFailed, code)
 	require.Contains(t, errs, "NoSuchBucket")
 }
