@@ -161,6 +161,8 @@ func TestConstraints(t *testing.T) {
 			"UpdateTable", `{"TableName":"plain","GlobalSecondaryIndexUpdates":[{"Update":{"IndexName":"byG"}}]}`,
 			"globalSecondaryIndexUpdates.1.member.update.provisionedThroughput",
 		},
+		{"Query", `{"TableName":"plain","KeyConditions":{"pk":{"AttributeValueList":[{"S":"a"}]}}}`, "keyConditions.pk.member.comparisonOperator"},
+		{"Scan", `{"TableName":"plain","ScanFilter":{"n":{}}}`, "scanFilter.n.member.comparisonOperator"},
 		{"TagResource", `{"ResourceArn":"x"}`, "tags"},
 		{"UpdateTimeToLive", `{"TableName":"plain","TimeToLiveSpecification":{"AttributeName":"a"}}`, "timeToLiveSpecification.enabled"},
 	} {

@@ -66,6 +66,7 @@ func differencesOfLocal() map[string]string {
 		"pages/refuses_a_start_key_of_another_type":                     word + "\"Type mismatch for attribute to update\"",
 		"pages/refuses_a_start_key_without_sort_key":                    word + "\"Exclusive Start Key must have same size as table's key schema\"",
 		"queries/refuses_a_partition_key_of_2049_bytes":                 "finds nothing",
+		"pages/the_values_of_a_start_key_come_before_the_table":         "looks for the table first",
 		"queries/refuses_another_attribute":                             "does not name the missing key",
 		"queries/refuses_no_partition_key":                              "does not name the missing key",
 		"scans/refuses_a_segment_past_the_total":                        word + "the envelope of a constraint",

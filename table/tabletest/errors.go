@@ -21,6 +21,12 @@ func errorEnvelope(c *check) {
 	table := c.create("pk:S")
 	_, err := c.tryPut(table, item{"pk": "a"}, func(in *dynamodb.PutItemInput) { in.ReturnConsumedCapacity = "MUCH" })
 	c.invalid(err, "1 validation error detected: Value 'MUCH' at 'returnConsumedCapacity' failed to satisfy constraint: Member must satisfy enum value set: [INDEXES, TOTAL, NONE]")
+	_, err = c.DynamoDB.CreateTable(c.ctx, &dynamodb.CreateTableInput{
+		TableName: new(c.unique()), BillingMode: types.BillingModePayPerRequest,
+		AttributeDefinitions: []types.AttributeDefinition{{AttributeName: new("pk"), AttributeType: "SS"}},
+		KeySchema:            []types.KeySchemaElement{{AttributeName: new("pk"), KeyType: types.KeyTypeHash}},
+	})
+	c.invalid(err, "1 validation error detected: Value 'SS' at 'attributeDefinitions.1.member.attributeType' failed to satisfy constraint: Member must satisfy enum value set: [B, N, S]")
 }
 
 func errorSeveral(c *check) {

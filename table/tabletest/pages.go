@@ -21,6 +21,7 @@ func pageRules() []rule {
 		{"pages/refuses_a_start_key_of_another_partition", pageStartOther},
 		{"pages/refuses_a_start_key_without_sort_key", pageStartShort},
 		{"pages/refuses_a_start_key_of_another_type", pageStartType},
+		{"pages/the_values_of_a_start_key_come_before_the_table", pageStartValues},
 		{"pages/refuses_a_limit_of_zero", pageLimitZero},
 	}
 }
@@ -105,6 +106,18 @@ func pageStartShort(c *check) {
 func pageStartType(c *check) {
 	_, err := c.tryQuery(c.sorted("pk:S sk:N"), find{key: "pk = :p", values: item{":p": "x"}, start: row(item{"pk": "x", "sk": "1"})})
 	c.invalid(err, "The provided starting key is invalid")
+}
+
+func pageStartValues(c *check) {
+	for want, start := range map[string]item{
+		"The provided starting key is invalid: One or more parameter values were invalid: An string set  may not be empty": {"pk": ss{}},
+		"The parameter cannot be converted to a numeric value: 1e":                                                         {"pk": num("1e")},
+	} {
+		_, err := c.tryQuery(c.unique(), find{key: "pk = :p", values: item{":p": "x"}, start: row(start)})
+		c.invalid(err, want)
+		_, err = c.DynamoDB.Scan(c.ctx, &dynamodb.ScanInput{TableName: new(c.unique()), ExclusiveStartKey: row(start)})
+		c.invalid(err, want)
+	}
 }
 
 func pageLimitZero(c *check) {

@@ -101,7 +101,7 @@ func (v *violations) definition(i int, d types.AttributeDefinition) {
 	if d.AttributeType == "" {
 		v.add(nil, path+".attributeType", notNull)
 	}
-	oneOf(v, path+".attributeType", d.AttributeType, types.ScalarAttributeType("").Values())
+	oneOf(v, path+".attributeType", d.AttributeType, []types.ScalarAttributeType{"B", "N", "S"})
 }
 
 func (v *violations) keySchema(path string, keys []types.KeySchemaElement, most int) {
@@ -147,7 +147,7 @@ func (v *violations) index(path string, name *string, keys []types.KeySchemaElem
 		v.add(nil, path+".projection", notNull)
 		return
 	}
-	oneOf(v, path+".projection.projectionType", p.ProjectionType, types.ProjectionType("").Values())
+	oneOf(v, path+".projection.projectionType", p.ProjectionType, []types.ProjectionType{"ALL", "INCLUDE", "KEYS_ONLY"})
 	if p.NonKeyAttributes == nil {
 		return
 	}

@@ -72,6 +72,9 @@ func checkQuery(in *dynamodb.QueryInput) error {
 	if err := unmixedQuery(in); err != nil {
 		return err
 	}
+	if err := checkStart(in.ExclusiveStartKey); err != nil {
+		return err
+	}
 	if in.KeyConditions == nil && in.KeyConditionExpression == nil {
 		return validation("Either the KeyConditions or KeyConditionExpression parameter must be specified in the request.")
 	}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/insideout-go/insideout/table/embedded/internal/attr"
 	"github.com/insideout-go/insideout/table/embedded/internal/expr"
 	"github.com/insideout-go/insideout/table/embedded/internal/kv"
+	"github.com/insideout-go/insideout/table/embedded/internal/num"
 )
 
 // maxPageBytes is the size at which a page of a query or scan ends, before
@@ -187,11 +189,21 @@ func (q *reading) startSchemas() []keySchema {
 	return []keySchema{q.t.keys, q.x.keys}
 }
 
+// checkStart checks the values of an ExclusiveStartKey, which comes before the table is looked for. DynamoDB tells where a
+// value stands, but for numbers.
+func checkStart(key map[string]types.AttributeValue) error {
+	_, err := attr.ItemFromSDK(key)
+	if _, number := errors.AsType[num.Error](err); err == nil || number {
+		return invalid(err)
+	}
+	return validation("The provided starting key is invalid: %s", err.Error())
+}
+
 // start returns the storage key of an ExclusiveStartKey.
 func (q *reading) start(key map[string]types.AttributeValue) ([]byte, error) {
 	item, err := attr.ItemFromSDK(key)
 	if err != nil {
-		return nil, validation("The provided starting key is invalid: %s", err.Error())
+		return nil, invalid(err)
 	}
 	want := map[string]attr.Kind{}
 	for _, s := range q.startSchemas() {

@@ -62,15 +62,6 @@ func checkScan(in *dynamodb.ScanInput) error {
 	if err := v.err(); err != nil {
 		return err
 	}
-	switch {
-	case in.Segment == nil && in.TotalSegments != nil:
-		return validation("The Segment parameter is required but was not present in the request when parameter TotalSegments is present")
-	case in.Segment != nil && in.TotalSegments == nil:
-		return validation("The TotalSegments parameter is required but was not present in the request when Segment parameter is present")
-	case in.Segment != nil && *in.Segment >= *in.TotalSegments:
-		return validation("The Segment parameter is zero-based and must be less than parameter TotalSegments: "+
-			"Segment: %d is not less than TotalSegments: %d", *in.Segment, *in.TotalSegments)
-	}
 	err := unmixed([]given{
 		{"AttributesToGet", in.AttributesToGet != nil},
 		{"ScanFilter", in.ScanFilter != nil},
@@ -81,6 +72,18 @@ func checkScan(in *dynamodb.ScanInput) error {
 	})
 	if err != nil {
 		return err
+	}
+	if err := checkStart(in.ExclusiveStartKey); err != nil {
+		return err
+	}
+	switch {
+	case in.Segment == nil && in.TotalSegments != nil:
+		return validation("The Segment parameter is required but was not present in the request when parameter TotalSegments is present")
+	case in.Segment != nil && in.TotalSegments == nil:
+		return validation("The TotalSegments parameter is required but was not present in the request when Segment parameter is present")
+	case in.Segment != nil && *in.Segment >= *in.TotalSegments:
+		return validation("The Segment parameter is zero-based and must be less than parameter TotalSegments: "+
+			"Segment: %d is not less than TotalSegments: %d", *in.Segment, *in.TotalSegments)
 	}
 	return checkSelect(in.Select, in.AttributesToGet != nil, in.ProjectionExpression != nil)
 }
