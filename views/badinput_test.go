@@ -187,6 +187,20 @@ func TestFaultsThatAreNotOut(t *testing.T) {
 	}
 }
 
+// TestSomeFaultsAreNotOut: of several faults, the records of those that are not out are reported, and no others.
+func TestSomeFaultsAreNotOut(t *testing.T) {
+	t.Parallel()
+	l := newListener(t, newTable(t, nil), &views.Options{Faults: publisher(func() error {
+		return &views.BatchError{Errors: map[int]error{1: errors.New("too large")}}
+	})})
+	err := l.Handle(t.Context(), []insideout.Event{registered(1, "", "a"), registered(2, "c2", "b"), registered(3, "", "c"), registered(4, "", "d")})
+	failed, ok := errors.AsType[*views.BatchError](err)
+	require.True(t, ok)
+	require.Equal(t, []int{2}, failed.Failed())
+	require.ErrorContains(t, failed.Errors[2], "too large")
+	require.EqualValues(t, 2, l.Stats().Faults)
+}
+
 type publisher func() error
 
 func (p publisher) Publish(context.Context, []insideout.Event) error { return p() }

@@ -13,8 +13,8 @@
 // A rule writes one lane of a row: a set of attributes that has its own version, the timestamp and the id of the event
 // that wrote it. Rows with one source have only the unnamed lane; see [InLane].
 //
-// A batch of events is decoded, routed by whole type names, unpacked where a body is compressed or kept elsewhere, grouped by row, and reduced to the newest event of each
-// lane; then each row is written by one worker.
+// A batch of events is decoded, routed by whole type names or by prefixes that a rule names as such, unpacked where a body is compressed or
+// kept elsewhere, grouped by row, and reduced to the newest event of each lane; then each row is written by one worker.
 //
 // # Guarantees
 //
