@@ -277,6 +277,9 @@ func (a *Aggregate[A]) Load(ctx context.Context, db *DB, pk string) (A, Aggregat
 // load reads the partition, page by page, into what v points at.
 func (a *aggregate) load(ctx context.Context, db *DB, key RowKey, r reading, v any) (AggregateMeta, error) {
 	var meta AggregateMeta
+	if err := db.opened(); err != nil {
+		return meta, err
+	}
 	condition, consistent := "#0 = :0", !r.eventual
 	in := &dynamodb.QueryInput{
 		TableName:                 &db.name,

@@ -65,6 +65,9 @@ const batchWorkers = 4
 // What DynamoDB leaves unprocessed is sent again with a growing, jittered pause until the context ends; then, or when a
 // request fails, the error is an *UnprocessedError with the operations that are left.
 func (db *DB) Batch(ctx context.Context, ops ...Op) error {
+	if err := db.opened(); err != nil {
+		return err
+	}
 	ops = lastOf(ops)
 	rows := make([]*row, len(ops))
 	for i, o := range ops {

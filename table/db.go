@@ -132,20 +132,39 @@ func Open(client Client, name string, opts *Options) (*DB, error) {
 	return db, nil
 }
 
+// opened refuses what Open did not make, before anything is asked of it.
+func (db *DB) opened() error {
+	if db == nil || db.client == nil {
+		return invalid("there is no DB: make it with table.Open, and look at its error")
+	}
+	return nil
+}
+
 // Replaying is the same table for events that are folded again, by a mapper that has changed since: a listener's write through it also
 // replaces what the very same event wrote before. What a later event wrote stays. Package views rebuilds rows in place with it.
 func (db *DB) Replaying() *DB {
+	if db == nil {
+		return nil
+	}
 	again := *db
 	again.replay = true
 	return &again
 }
 
 // Name is the table's name.
-func (db *DB) Name() string { return db.name }
+func (db *DB) Name() string {
+	if db == nil {
+		return ""
+	}
+	return db.name
+}
 
 // Dynamo is guregu/dynamo's table, for what this package does not cover. ok is false if the client lacks methods that it
 // needs. What is written through it carries no stamps, and is published as it stands.
 func (db *DB) Dynamo() (table dynamo.Table, ok bool) {
+	if db == nil {
+		return dynamo.Table{}, false
+	}
 	client, ok := db.given.(dynamodbiface.DynamoDBAPI)
 	if !ok {
 		return dynamo.Table{}, false

@@ -2,6 +2,7 @@ package table_test
 
 import (
 	"context"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +11,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/stretchr/testify/require"
 
+	"github.com/insideout-go/insideout"
+	"github.com/insideout-go/insideout/idempotence"
 	"github.com/insideout-go/insideout/table"
 )
 
@@ -145,4 +148,83 @@ func TestTransactionsPassOnWhatDynamoDBSays(t *testing.T) {
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.ErrorContains(t, err, "table: transact: ")
 	})
+}
+
+// TestWithoutADB: whatever takes a DB says so where there is none, be it nil or one that Open did not make.
+func TestWithoutADB(t *testing.T) {
+	t.Parallel()
+	type card struct {
+		ID string `dynamo:"id"`
+	}
+	for _, db := range []*table.DB{nil, {}} {
+		taken := 0
+		for _, of := range []any{Orders, Lines, Sheets, Baskets, Orders.List(), Sheets.List(), table.Project[card](Orders.List())} {
+			v, id := reflect.ValueOf(of), table.ID("1")
+			if of == any(Lines) {
+				id = table.Of("1", 1)
+			}
+			for i := range v.NumMethod() {
+				if err, takes := withDB(t, v.Method(i), db, id); takes {
+					taken++
+					require.ErrorIs(t, err, table.ErrInvalid, "%T %s", of, v.Type().Method(i).Name)
+					require.ErrorContains(t, err, "there is no DB: make it with table.Open", "%T %s", of, v.Type().Method(i).Name)
+				}
+			}
+		}
+		require.Greater(t, taken, 40)
+		rows := db.Sealed(Sheets)
+		_, _, paged := rows.Page(t.Context(), "")
+		for what, err := range map[string]error{
+			"Batch": db.Batch(t.Context()), "Transact": db.Transact(t.Context(), puts(1)...), "TransactOnce": db.TransactOnce(t.Context(), "token", puts(1)...),
+			"Params": second(db.Params(func(*table.DB) error { return nil })), "SubjectRef": second(db.SubjectRef("1")),
+			"Page": paged, "Replace": second(rows.Replace(t.Context(), insideout.SealedRow{})),
+			"Replaying": Orders.Save(t.Context(), db.Replaying(), order()),
+		} {
+			require.ErrorContains(t, err, "there is no DB", what)
+		}
+		require.Empty(t, db.Name())
+		require.Nil(t, db.Client())
+		_, ok := db.Dynamo()
+		require.False(t, ok)
+	}
+	require.Nil(t, (*table.DB)(nil).Through(nil))
+	_, _, err := dry(t).Sealed((*table.Node[Sheet])(nil)).Page(t.Context(), "")
+	require.ErrorContains(t, err, "Sealed: a model that is nil has no sealed fields")
+}
+
+// withDB calls a method with a DB, if it takes one, and with what it can do with otherwise.
+func withDB(t *testing.T, method reflect.Value, db *table.DB, id table.ID) (err error, takes bool) {
+	known := map[reflect.Type]any{
+		reflect.TypeFor[context.Context](): t.Context(), reflect.TypeFor[*table.DB](): db, reflect.TypeFor[table.ID](): id,
+		reflect.TypeFor[idempotence.Lane](): idempotence.Lane("lane"), reflect.TypeFor[string](): "1", reflect.TypeFor[int](): 1,
+		reflect.TypeFor[Order](): order(), reflect.TypeFor[Line](): Line{OrderID: "1"}, reflect.TypeFor[Sheet](): Sheet{ID: "1", Person: "7"},
+	}
+	var in []reflect.Value
+	for i := range method.Type().NumIn() {
+		of := method.Type().In(i)
+		takes = takes || of == reflect.TypeFor[*table.DB]()
+		switch v, ok := known[of]; {
+		case method.Type().IsVariadic() && i == method.Type().NumIn()-1:
+		case of == reflect.TypeFor[idempotence.Version](): // each greater than the one before
+			in = append(in, reflect.ValueOf(version(t)+idempotence.Version(rune('0'+i))))
+		case ok:
+			in = append(in, reflect.ValueOf(v))
+		case of.Kind() == reflect.Func:
+			in = append(in, reflect.MakeFunc(of, func([]reflect.Value) []reflect.Value { return nil }))
+		default:
+			in = append(in, reflect.Zero(of))
+		}
+	}
+	if !takes {
+		return nil, false
+	}
+	out := method.Call(in)
+	last := out[len(out)-1]
+	if last.Kind() == reflect.Func { // a sequence, with its error last
+		for _, v := range last.Seq2() {
+			last = v
+		}
+	}
+	err, _ = last.Interface().(error)
+	return err, true
 }

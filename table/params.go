@@ -13,6 +13,9 @@ import (
 //
 //	requests, err := db.Params(func(db *table.DB) error { return Orders.Save(ctx, db, order) })
 func (db *DB) Params(do func(db *DB) error) ([]any, error) {
+	if err := db.opened(); err != nil {
+		return nil, err
+	}
 	if do == nil {
 		return nil, invalid("Params needs a function: what it asks of its DB is recorded")
 	}
@@ -29,6 +32,9 @@ func (db *DB) Params(do func(db *DB) error) ([]any, error) {
 
 // Through is the same table behind another client, that wrap makes of the one it has: such as one that looks at each request.
 func (db *DB) Through(wrap func(Client) Client) *DB {
+	if db == nil {
+		return nil
+	}
 	other := *db
 	other.client = wrap(db.client)
 	return &other

@@ -101,8 +101,12 @@ func (q *query) ask(db *DB, opts []ReadOption, allowed ...string) (*asked, error
 	if q == nil {
 		return nil, invalid("a Query is empty: make it with Query, List or Of of a model")
 	}
-	if q.err != nil {
-		return nil, q.err
+	err := q.err
+	if err == nil {
+		err = db.opened()
+	}
+	if err != nil {
+		return nil, err
 	}
 	r, err := readingOf(opts, allowed...)
 	if err != nil {

@@ -138,6 +138,9 @@ func (m *model) read(ctx context.Context, db *DB, key RowKey, opts []ReadOption)
 	if err != nil {
 		return nil, err
 	}
+	if err := db.opened(); err != nil {
+		return nil, err
+	}
 	consistent := !r.eventual
 	out, err := db.client.GetItem(ctx, &dynamodb.GetItemInput{TableName: &db.name, Key: key.Item(), ConsistentRead: &consistent})
 	if err != nil {
@@ -210,6 +213,9 @@ func unknownRow(item Item) error {
 const maxBatchGet = 100
 
 func (db *DB) batchGet(ctx context.Context, keys []RowKey, consistent bool) (map[RowKey]Item, error) {
+	if err := db.opened(); err != nil {
+		return nil, err
+	}
 	rows := make(map[RowKey]Item, len(keys))
 	asked := make(map[RowKey]bool, len(keys))
 	var queue []Item

@@ -47,4 +47,9 @@ func (u *untyped) Derived(attribute string) []string {
 }
 
 // Client is what the DB was opened with, for what it does not cover.
-func (db *DB) Client() Client { return db.client }
+func (db *DB) Client() Client {
+	if db == nil {
+		return nil
+	}
+	return db.client
+}

@@ -38,22 +38,22 @@ func (m Meta) Resealed(before Item) bool {
 //
 // The DB needs neither Sealer nor Opener. A cursor holds the key of a row, and works in every process.
 func (db *DB) Sealed(models ...Definition) insideout.SealedRows {
-	w := &sealedRows{db: db}
+	w := &sealedRows{db: db, err: db.opened()}
 	for _, d := range models {
-		if d == nil || len(d.definition().sealed) == 0 {
+		if missing(d) || len(d.definition().sealed) == 0 {
 			w.err = errors.Join(w.err, invalid("Sealed: %s has no sealed fields", nameOf(d)))
 			continue
 		}
 		w.models = append(w.models, d.definition())
 	}
 	if len(models) == 0 {
-		w.err = invalid("Sealed: there are no models")
+		w.err = errors.Join(w.err, invalid("Sealed: there are no models"))
 	}
 	return w
 }
 
 func nameOf(d Definition) string {
-	if d == nil {
+	if missing(d) {
 		return "a model that is nil"
 	}
 	return strconv.Quote(d.Name())
@@ -158,7 +158,7 @@ func (m *model) sealedRow(item Item) (insideout.SealedRow, error) {
 	key := sealedKey{model: m, item: item}
 	row := insideout.SealedRow{}
 	for _, f := range m.sealed {
-		if !bytes.Equal(appendValue(nil, item[f.attr]), appendValue(nil, now[f.attr])) {
+		if !sameValue(item[f.attr], now[f.attr]) {
 			return row, invalid("field %s is made by an upgrade: Save the row first, which writes it in the model's version, and sealed", f.path)
 		}
 		if av := item[f.attr]; av == nil || isNull(av) {
@@ -206,6 +206,9 @@ func (f *field) plaintext(av types.AttributeValue) ([]byte, error) {
 // Replace implements insideout.SealedRows.
 func (w *sealedRows) Replace(ctx context.Context, row insideout.SealedRow) (bool, error) {
 	key, ok := row.Key.(sealedKey)
+	if w.err != nil {
+		return false, w.err
+	}
 	if !ok || len(row.Fields) != len(key.fields) {
 		return false, invalid("Replace takes a row that Page gave, with all of its fields")
 	}

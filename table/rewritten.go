@@ -24,6 +24,9 @@ func (u *untyped) Rewritten(ctx context.Context, db *DB, item Item, values map[s
 
 func (m *model) rewritten(ctx context.Context, db *DB, item Item, values map[string]string) (Item, error) {
 	item, err := m.upgraded(item)
+	if err == nil {
+		err = db.opened()
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +89,7 @@ func (m *model) put(item Item, i int, rv reflect.Value, text string) error {
 	if m.isKey(i) {
 		return nil
 	}
-	av, err := f.encodeFrom(new(arena), rv)
+	av, err := f.encodeFrom(nil, rv)
 	if err != nil {
 		return invalid("%w", err)
 	}

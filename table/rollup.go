@@ -25,6 +25,9 @@ func (n *Node[T]) LaneVersion(ctx context.Context, db *DB, pk string, lane idemp
 
 func (m *model) laneVersion(ctx context.Context, db *DB, pk string, lane idempotence.Lane) (idempotence.Version, error) {
 	key := RowKey{PK: pk, SK: m.name}
+	if err := db.opened(); err != nil {
+		return "", m.fail("get lane", key, err)
+	}
 	attr, projection, consistent := lane.VersionAttribute(), "#v", true
 	out, err := db.client.GetItem(ctx, &dynamodb.GetItemInput{
 		TableName:                &db.name,
@@ -127,6 +130,10 @@ func (e *Edge[T]) Collection(ctx context.Context, db *DB, pk string) iter.Seq2[I
 //go:noinline
 func (m *model) collection(ctx context.Context, db *DB, pk string) iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {
+		if err := db.opened(); err != nil {
+			yield(nil, m.fail("collection", RowKey{PK: pk}, err))
+			return
+		}
 		condition, consistent := "#pk = :pk AND begins_with(#sk, :role)", true
 		in := &dynamodb.QueryInput{
 			TableName:                &db.name,

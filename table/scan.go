@@ -53,6 +53,10 @@ func (m *model) scanned(ctx context.Context, db *DB, segments int, opts []ReadOp
 // scan are the rows that readers see. All of its goroutines have ended when it returns.
 func (m *model) scan(ctx context.Context, db *DB, segments int, r reading) iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {
+		if err := db.opened(); err != nil {
+			yield(nil, err)
+			return
+		}
 		ctx, cancel := context.WithCancel(ctx)
 		pages, done := make(chan []Item), make(chan error, 1)
 		group, ctx := errgroup.WithContext(ctx)

@@ -128,9 +128,6 @@ func (db *DB) seeAll(ctx context.Context, rows []*row) error {
 			keys = append(keys, r.key)
 		}
 	}
-	if len(keys) == 0 {
-		return nil
-	}
 	found, err := db.batchGet(ctx, keys, true)
 	if err != nil {
 		return err

@@ -221,7 +221,7 @@ const sealedChunk = 100
 
 // chunk is how many rows a loop decodes at a time.
 func (m *model) chunk(db *DB) int {
-	if len(m.sealed) == 0 || db.opener == nil {
+	if len(m.sealed) == 0 || db == nil || db.opener == nil {
 		return 1
 	}
 	return sealedChunk

@@ -173,6 +173,8 @@ const subjectSpace = "insideout subject"
 // integer is written in decimal. Without a key, or for the empty id, it is an error.
 func (db *DB) SubjectRef(id string) (string, error) {
 	switch {
+	case db.opened() != nil:
+		return "", db.opened()
 	case db.refer == nil:
 		return "", invalid("there is no key for references to subjects: give Open Options.SubjectKey")
 	case id == "":
@@ -263,7 +265,7 @@ func editOf(attr string, av types.AttributeValue) edit {
 // withholds reports whether a listener must not write a row, whichever lane it writes, since it is about someone who was erased. Of a row that is about others, too, it
 // takes out what is about them, and lets the rest be written; unless their id is in its key, or is a number.
 func (db *DB) withholds(m *model, key RowKey, rv reflect.Value, ver idempotence.Version) bool {
-	if db.withheld == nil {
+	if db == nil || db.withheld == nil {
 		return false
 	}
 	var erased []*person

@@ -40,6 +40,9 @@ func (db *DB) TransactOnce(ctx context.Context, token string, ops ...Op) error {
 }
 
 func (db *DB) transaction(ctx context.Context, token *string, ops []Op) error {
+	if err := db.opened(); err != nil {
+		return err
+	}
 	if len(ops) == 0 || len(ops) > maxTransact {
 		return invalid("a transaction has 1 to %d operations, and %d were given", maxTransact, len(ops))
 	}
@@ -196,9 +199,6 @@ func (db *DB) survey(ctx context.Context, rows []*row) error {
 			keys = append(keys, r.key)
 		}
 	}
-	if len(keys) == 0 {
-		return nil
-	}
 	found, err := db.batchGet(ctx, keys, true)
 	if err != nil {
 		return err
@@ -317,10 +317,8 @@ func (db *DB) settle(acts []act, canceled *types.TransactionCanceledException) (
 			stopped = append(stopped, fault)
 		case slices.Contains(retryableCodes(), code):
 			passing = append(passing, acts[i].fault(errors.New(code), nil))
-		case textOr(reason.Message) != "":
-			stopped = append(stopped, acts[i].fault(errors.New(code+": "+*reason.Message), nil))
 		default:
-			stopped = append(stopped, acts[i].fault(errors.New(code), nil))
+			stopped = append(stopped, acts[i].fault(errors.New(strings.TrimSuffix(code+": "+textOr(reason.Message), ": ")), nil))
 		}
 	}
 	switch {

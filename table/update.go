@@ -291,6 +291,9 @@ func (x *indexKey) touched(edits []edit) (touched bool, missing *handle) {
 // there. Nobody is stamped, and it cannot be restored. Delete is what an application wants.
 func (u *untyped) DeletePermanently(ctx context.Context, db *DB, id ID) error {
 	key, err := u.model.keyOfID(id)
+	if err == nil {
+		err = db.opened()
+	}
 	if err != nil {
 		return u.model.fail("delete permanently", key, err)
 	}

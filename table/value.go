@@ -9,9 +9,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
-// sameValue compares values of which neither may be nil but the second.
+// sameValue compares values. Nil is no attribute.
 func sameValue(a, b types.AttributeValue) bool {
-	return b != nil && bytes.Equal(appendValue(nil, a), appendValue(nil, b))
+	return bytes.Equal(appendValue(nil, a), appendValue(nil, b))
 }
 
 // appendValue writes a value so that two different values never look alike.

@@ -73,6 +73,9 @@ func writeOptionsOf(opts []WriteOption) writeOptions {
 
 // commandRow is a command's write with its stamps.
 func (db *DB) commandRow(ctx context.Context, m *model, kind writeKind, sh *shape, key RowKey, opts []WriteOption) (*row, error) {
+	if err := db.opened(); err != nil {
+		return nil, err
+	}
 	o := writeOptionsOf(opts)
 	r := m.newRow(kind, sh, key)
 	if err := r.accept(o); err != nil {
@@ -249,11 +252,7 @@ func (r *row) unconditional() bool { return len(r.cond) == 0 && r.expected == 0 
 // wrote says whether every slot is stored as this write would have it.
 func (r *row) wrote(stored Item) bool {
 	for i, av := range r.values {
-		have, ok := stored[r.names[i]]
-		if r.keeps(i) {
-			continue
-		}
-		if (av != nil) != ok || ok && !sameValue(av, have) {
+		if !r.keeps(i) && !sameValue(av, stored[r.names[i]]) {
 			return false
 		}
 	}
@@ -281,6 +280,9 @@ func (m *model) laneNamed(name idempotence.Lane) (*lanePlan, error) {
 
 // listenerRow is a listener's write, without fields.
 func (db *DB) listenerRow(m *model, key RowKey, ver idempotence.Version, opts []WriteOption) (*row, error) {
+	if err := db.opened(); err != nil {
+		return nil, err
+	}
 	o := writeOptionsOf(opts)
 	if o.err != nil {
 		return nil, o.err
