@@ -113,8 +113,9 @@ type localText struct {
 
 const (
 	keyTexts = `(The number of conditions on the keys is invalid|Type mismatch for (key|Index Key)|One of the required keys was not given a value|` +
-		`Invalid attribute value type|Only scalar types can be used as Range Key values|Provided list of item keys contains duplicates|The AttributeValue for a key attribute cannot contain an empty .*)$`
+		`Invalid attribute value type|Only scalar types can be used as Range Key values|Condition parameter type does not match schema type|Provided list of item keys contains duplicates|The AttributeValue for a key attribute cannot contain an empty .*)$`
 	updateTexts = `(The document path provided in the update expression is invalid for update|An operand in the update expression has an incorrect data type|` +
+		`Number (overflow|underflow)\. .*|DynamoDB only supports precision up to 38 digits|` +
 		`The provided expression refers to an attribute that does not exist in the item)$`
 	olderTexts = `AttributeValues inside AttributeValueList|AttributeValue type$|for the \S+ ComparisonOperator$|BETWEEN condition was provided| for Attribute: |` +
 		`(DELETE|ADD) action |Only DELETE action`
