@@ -6,6 +6,8 @@ import (
 	"math"
 	"strconv"
 	"time"
+
+	"github.com/insideout-go/insideout/internal/jsonplan"
 )
 
 // Names of the members that are fields of Event.
@@ -81,7 +83,11 @@ func object(data []byte) (map[string]json.RawMessage, error) {
 		}
 		return nil, &kindError{want: "an object", got: got}
 	}
-	var members map[string]json.RawMessage
+	members := map[string]json.RawMessage{}
+	if jsonplan.Members(string(data), func(name, value string) bool { members[name] = json.RawMessage(value); return true }) {
+		return members, nil
+	}
+	members = nil // what Members does not take, it may have begun
 	if err := json.Unmarshal(data, &members); err != nil {
 		return nil, err
 	}
@@ -118,7 +124,8 @@ func readText(dst *string) func(json.RawMessage) (json.RawMessage, error) {
 		case "null":
 			return raw, nil
 		case "a string":
-			if err := json.Unmarshal(raw, dst); err != nil {
+			var err error
+			if *dst, err = unquote(raw); err != nil {
 				return nil, err
 			}
 		default:
@@ -129,6 +136,15 @@ func readText(dst *string) func(json.RawMessage) (json.RawMessage, error) {
 		}
 		return nil, nil
 	}
+}
+
+// unquote is what a string says.
+func unquote(raw json.RawMessage) (text string, err error) {
+	text, ok := jsonplan.Text(string(raw))
+	if !ok {
+		err = json.Unmarshal(raw, &text)
+	}
+	return text, err
 }
 
 func readTime(dst *time.Time) func(json.RawMessage) (json.RawMessage, error) {
@@ -178,11 +194,9 @@ func readTags(dst *Tags) func(json.RawMessage) (json.RawMessage, error) {
 			if kind(value) != "a string" {
 				continue
 			}
-			var text string
-			if err := json.Unmarshal(value, &text); err != nil {
+			if tags[name], err = unquote(value); err != nil {
 				return nil, err
 			}
-			tags[name] = text
 			delete(others, name)
 		}
 		*dst = tags

@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/insideout-go/insideout"
-	"github.com/insideout-go/insideout/views/internal/jsonplan"
+	"github.com/insideout-go/insideout/internal/jsonplan"
 )
 
 // assemble writes an everyday event as JSON for a mapper, whose decoder checks it: its members sorted by name, as Event.MarshalJSON has

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/insideout-go/insideout"
-	"github.com/insideout-go/insideout/views/internal/jsonplan"
+	"github.com/insideout-go/insideout/internal/jsonplan"
 )
 
 // readHeader reads what routes an event in one pass over its JSON and without its body, which many events never need: a mapper

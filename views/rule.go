@@ -11,8 +11,8 @@ import (
 
 	"github.com/insideout-go/insideout"
 	"github.com/insideout-go/insideout/idempotence"
+	"github.com/insideout-go/insideout/internal/jsonplan"
 	"github.com/insideout-go/insideout/table"
-	"github.com/insideout-go/insideout/views/internal/jsonplan"
 )
 
 // Types are whole event types, such as "order-placed", and prefixes of such, as "order-*".

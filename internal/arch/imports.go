@@ -20,7 +20,7 @@ type direction struct {
 // directions is the map of the house: imports point one way.
 func directions() []direction {
 	return []direction{
-		{part: "", standard: true},
+		{part: "", standard: true, may: []string{"internal/jsonplan"}},
 		{part: "idempotence", root: true, may: []string{"internal/backoff"}},
 		{part: "table", root: true, may: []string{"idempotence", "internal/backoff"}},
 		{part: "table/embedded", may: []string{"table/embedded/..."}},
@@ -32,7 +32,7 @@ func directions() []direction {
 		{part: "cdc/lake/s3", root: true, may: []string{"cdc/lake", "cdc/lake/laketest"}},
 		{part: "cdc/publish", root: true, may: []string{"cdc", "internal/backoff"}},
 		{part: "cdc/control", root: true, may: []string{"cdc", "table", "crypto", "idempotence"}},
-		{part: "views", root: true, may: []string{"table", "crypto", "idempotence", "internal/backoff", "internal/panics"}},
+		{part: "views", root: true, may: []string{"table", "crypto", "idempotence", "internal/backoff", "internal/jsonplan", "internal/panics"}},
 		{part: "views/emf", root: true, may: []string{"views", "table", "idempotence"}},
 		{part: "views/kinesis", root: true, may: []string{"views", "views/internal/poll", "table", "idempotence", "internal/backoff"}},
 		{part: "views/otel", root: true, may: []string{"views", "table", "idempotence"}},
@@ -43,6 +43,7 @@ func directions() []direction {
 		{part: "internal", root: true},
 		{part: "internal/backoff", standard: true},
 		{part: "internal/cpu", standard: true},
+		{part: "internal/jsonplan", standard: true},
 		{part: "internal/panics", standard: true},
 		{part: "internal/interop", root: true},
 	}

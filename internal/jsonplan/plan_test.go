@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
-	"github.com/insideout-go/insideout/views/internal/jsonplan"
+	"github.com/insideout-go/insideout/internal/jsonplan"
 )
 
 type base struct {
