@@ -5,13 +5,16 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
-// templateName takes what may be the name of a table once the ${…} in it are replaced.
-var templateName = regexp.MustCompile(`^([A-Za-z0-9_.-]|\$\{[A-Za-z0-9_.:]+\}){1,255}$`)
+// templateName takes what may be the name of a table once the ${…} in it are replaced. It is large, and most programs need none.
+var templateName = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^([A-Za-z0-9_.-]|\$\{[A-Za-z0-9_.:]+\}){1,255}$`)
+})
 
 // CloudFormation is a template in YAML with the table as its only resource, Table: on-demand, with stream, time to live,
 // point-in-time recovery and encryption. It is kept when the stack is deleted. The name may have parameters: "${Stage}-entities".
@@ -102,7 +105,7 @@ func terraformKeys(keys []types.KeySchemaElement) (lines []string) {
 }
 
 func (s *TableSchema) blueprint(name string) (*dynamodb.CreateTableInput, error) {
-	if !templateName.MatchString(name) {
+	if !templateName().MatchString(name) {
 		return nil, invalid("%q cannot be the name of a table: letters, digits, _, . and -, and parameters as in ${Stage}", name)
 	}
 	return s.CreateTableInput(name)
