@@ -84,12 +84,17 @@ func serve(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 // ballast is memory that is never touched, and so never taken from the machine. As long as it is kept, the garbage
 // collector waits for some dozens of megabytes: a small server would collect a hundred times a second, and a request that
-// meets that waits. A large one hardly notices. Whoever sets GOGC or GOMEMLIMIT decides.
-func ballast() []byte {
+// meets that waits. A large one hardly notices. It comes in pieces, for one that begins in memory that was used before is
+// cleared, and so touched, to its end. Whoever sets GOGC or GOMEMLIMIT decides.
+func ballast() [][]byte {
 	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
 		return nil
 	}
-	return make([]byte, 32<<20)
+	pieces := make([][]byte, 32)
+	for i := range pieces {
+		pieces[i] = make([]byte, 1<<20)
+	}
+	return pieces
 }
 
 func newLogger(requests bool, w io.Writer) *slog.Logger {
