@@ -26,8 +26,10 @@ func bind(parameter, text string, g grammar, e *Env) (*bound, error) {
 	if f != "" {
 		return nil, invalid(parameter, f)
 	}
-	b := &binder{env: e, bound: bound{tree: t, paths: make([]Path, len(t.paths)), values: make([]attr.Value, len(t.values))}}
-	b.steps = make([]Step, 0, t.steps)
+	b := &binder{env: e, bound: bound{tree: t}}
+	b.paths = slices.Grow(b.room.paths[:0], len(t.paths))[:len(t.paths)]
+	b.values = slices.Grow(b.room.values[:0], len(t.values))[:len(t.values)]
+	b.steps = slices.Grow(b.room.steps[:0], t.steps)
 	if f := b.check(); f != "" {
 		return nil, invalid(parameter, f)
 	}
@@ -41,7 +43,12 @@ func bind(parameter, text string, g grammar, e *Env) (*bound, error) {
 type binder struct {
 	bound
 	env   *Env
-	steps []Step // room for the paths with placeholders
+	steps []Step // for the paths with placeholders
+	room  struct { // enough for most expressions, so that each takes one allocation
+		paths  [3]Path
+		values [3]attr.Value
+		steps  [4]Step
+	}
 }
 
 // check resolves and checks in DynamoDB's order: a condition from the inside
