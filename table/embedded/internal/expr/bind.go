@@ -43,7 +43,7 @@ func bind(parameter, text string, g grammar, e *Env) (*bound, error) {
 type binder struct {
 	bound
 	env   *Env
-	steps []Step // for the paths with placeholders
+	steps []Step   // for the paths with placeholders
 	room  struct { // enough for most expressions, so that each takes one allocation
 		paths  [3]Path
 		values [3]attr.Value
