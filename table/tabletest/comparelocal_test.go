@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// localDifference is one in which DynamoDB Local 1.25.1 is wrong: by AWS's
+// localDifference is one in which DynamoDB Local 2.6.1 is wrong: by AWS's
 // documentation, or by answers of the service that independent suites recorded.
 // Either the two answers look as given, or they are the same but for what ignored matches, of which kept stays.
 type localDifference struct {

@@ -28,7 +28,7 @@ const (
 	unknown = word + "\"Cannot do operations on a non-existent table\""
 )
 
-// differencesOfLocal lists the cases in which DynamoDB Local 1.25.1 is known to
+// differencesOfLocal lists the cases in which DynamoDB Local 2.6.1 is known to
 // differ, each with what it does. In all of them the case is right, and Local
 // wrong, by AWS's documentation or by answers of the service that independent suites recorded.
 func differencesOfLocal() map[string]string {
