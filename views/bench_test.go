@@ -54,7 +54,7 @@ func BenchmarkHandleSQS(b *testing.B) {
 }
 
 // TestAllocations holds the listener's own work on an event of 1 KB, from its JSON to the request, to its allocations: 60 are what it may need at
-// most, and 20 what it needs, but for the race detector's doing.
+// most, and 15 what it needs, but for the race detector's doing.
 func TestAllocations(t *testing.T) {
 	l, batch := kilobytes(t)
 	n := testing.AllocsPerRun(20, func() { _, _ = l.HandleSQS(t.Context(), batch) })
