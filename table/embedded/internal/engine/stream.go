@@ -164,6 +164,7 @@ type record struct {
 	at       time.Time
 	keys     []byte
 	new, old []byte
+	value    []byte // what is stored, once it is to be
 }
 
 func (a *action) record(at time.Time) (*record, error) {
@@ -190,6 +191,7 @@ func (a *action) record(at time.Time) (*record, error) {
 	if view == types.StreamViewTypeOldImage || view == types.StreamViewTypeNewAndOldImages {
 		r.old = a.old.raw
 	}
+	r.value = r.encode()
 	return r, nil
 }
 
@@ -203,7 +205,7 @@ func appendRecords(b *kv.Batch, records []*record) {
 				r.seq = max(r.seq, before.seq+1)
 			}
 		}
-		b.Set(recordKey(r.shard.stream.meta.ID, r.shard.meta.No, r.seq), r.encode())
+		b.Set(recordKey(r.shard.stream.meta.ID, r.shard.meta.No, r.seq), r.value)
 	}
 }
 
