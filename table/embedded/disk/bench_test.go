@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"net/http/httptest"
 	"os"
 	"regexp"
 	"slices"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/insideout-go/insideout/table/embedded"
 	"github.com/insideout-go/insideout/table/embedded/disk"
+	"github.com/insideout-go/insideout/table/embedded/local"
 )
 
 // noise is text that no compression shortens.
@@ -76,7 +78,7 @@ type grown struct {
 	mb   float64
 }
 
-// BenchmarkGrowth measures reads and writes in memory and in a folder with so
+// BenchmarkGrowth measures reads and writes, in process and by the SDK's client, in memory and in a folder with so
 // many items of 1 KB: INSIDEOUT_BENCH_ROWS, a list such as "20000 2000000", which
 // takes a gigabyte or two for each million and a minute or two to load. The sizes take turns, three
 // times each. The MB are those of the
@@ -100,11 +102,16 @@ func BenchmarkGrowth(b *testing.B) {
 				g.warm(b)
 			}
 			for range 3 {
-				for _, g := range all {
-					b.Run(fmt.Sprint("GetItem/", g.rows), g.gets)
-				}
-				for _, g := range all {
-					b.Run(fmt.Sprint("PutItem/", g.rows), g.puts)
+				for _, of := range []struct {
+					name    string
+					measure func(grown, *testing.B, client)
+				}{{"GetItem", grown.gets}, {"PutItem", grown.puts}} {
+					for _, g := range all {
+						b.Run(fmt.Sprint(of.name, "/in process/", g.rows), func(b *testing.B) { of.measure(g, b, g.db) })
+					}
+					for _, g := range all {
+						b.Run(fmt.Sprint(of.name, "/over HTTP/", g.rows), func(b *testing.B) { of.measure(g, b, overHTTP(b, g.db)) })
+					}
 				}
 			}
 			for _, g := range all {
@@ -140,24 +147,32 @@ func (g grown) warm(b *testing.B) {
 	}
 }
 
-func (g grown) gets(b *testing.B) {
+// overHTTP is the SDK's client of a server.
+func overHTTP(b *testing.B, db *embedded.DB) client {
+	server := httptest.NewServer(db.Handler())
+	b.Cleanup(server.Close)
+	client, _ := local.Clients(server.URL)
+	return client
+}
+
+func (g grown) gets(b *testing.B, db client) {
 	var took []time.Duration
 	for i := 0; b.Loop(); i++ {
 		start := time.Now()
-		it := get(b, g.db, strconv.Itoa(spread(i, g.rows)))
+		it := get(b, db, strconv.Itoa(spread(i, g.rows)))
 		took = append(took, time.Since(start))
 		require.Len(b, it, 3)
 	}
 	g.report(b, took)
 }
 
-func (g grown) puts(b *testing.B) {
+func (g grown) puts(b *testing.B, db client) {
 	var took []time.Duration
 	for i := 0; b.Loop(); i++ {
 		it := kilobyte(spread(i, g.rows))
 		it["n"] = n(rand.Int64())
 		start := time.Now()
-		err := put(g.db, it)
+		err := put(db, it)
 		took = append(took, time.Since(start))
 		require.NoError(b, err)
 	}

@@ -38,12 +38,18 @@ func create(t testing.TB, db *embedded.DB, stream bool) {
 	require.NoError(t, err)
 }
 
-func put(db *embedded.DB, it item) error {
+// client is the engine, or the SDK's client for it.
+type client interface {
+	GetItem(context.Context, *dynamodb.GetItemInput, ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error)
+	PutItem(context.Context, *dynamodb.PutItemInput, ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error)
+}
+
+func put(db client, it item) error {
 	_, err := db.PutItem(context.Background(), &dynamodb.PutItemInput{TableName: new("rows"), Item: it})
 	return err
 }
 
-func get(t testing.TB, db *embedded.DB, pk string) item {
+func get(t testing.TB, db client, pk string) item {
 	t.Helper()
 	out, err := db.GetItem(context.Background(), &dynamodb.GetItemInput{TableName: new("rows"), Key: item{"pk": s(pk)}})
 	require.NoError(t, err)
