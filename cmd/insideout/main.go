@@ -1,11 +1,14 @@
 // Command insideout is the toolkit's program: a DynamoDB endpoint on this
-// machine for any SDK, the AWS CLI and NoSQL Workbench.
+// machine for any SDK, the AWS CLI and NoSQL Workbench; and what one does by hand
+// with a lake of events and with the faults of listeners.
 //
 // Usage:
 //
 //	insideout serve [-addr 127.0.0.1:8000] [-dir DIR]
+//	insideout lake ls|cat|replay [FLAG…] LAKE
+//	insideout faults list|show|resubmit [FLAG…]
 //
-// Start reading at [run]. It guarantees that whatever is wrong with its
+// Each explains its flags with -h. Start reading at [run]. It guarantees that whatever is wrong with its
 // arguments, its port or its folder is one line on standard error and exit
 // code 2, and that an interrupt ends it cleanly with 0.
 package main
