@@ -53,15 +53,11 @@ func (e *Engine) TransactWriteItems(ctx context.Context, in *dynamodb.TransactWr
 	if token.repeated() {
 		return e.repeated(ctx, steps, in.ReturnConsumedCapacity)
 	}
-	tables, unlock, err := e.lockTables(stepTables(steps))
+	actions, unlock, err := e.lockActions(steps)
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
-	actions, err := stepActions(steps, tables)
-	if err != nil {
-		return nil, err
-	}
 	failures := make([]error, len(actions))
 	if err := e.write(ctx, actions, failures, token.stage); err != nil {
 		if err == errFailed {
@@ -80,15 +76,11 @@ func (e *Engine) repeated(ctx context.Context, steps []*step, how types.ReturnCo
 	if how == "" || how == types.ReturnConsumedCapacityNone {
 		return out, nil
 	}
-	tables, unlock, err := e.lockTables(stepTables(steps))
+	actions, unlock, err := e.lockActions(steps)
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
-	actions, err := stepActions(steps, tables)
-	if err != nil {
-		return nil, err
-	}
 	err = e.readActions(ctx, actions)
 	out.ConsumedCapacity = getUsages(actions, how)
 	return out, err
@@ -228,6 +220,20 @@ func stepTables(steps []*step) []string {
 		names[i] = *s.table
 	}
 	return names
+}
+
+// lockActions makes the actions of a write, and locks their tables.
+func (e *Engine) lockActions(steps []*step) ([]*action, func(), error) {
+	tables, unlock, err := e.lockTables(stepTables(steps))
+	if err != nil {
+		return nil, nil, err
+	}
+	actions, err := stepActions(steps, tables)
+	if err != nil {
+		unlock()
+		return nil, nil, err
+	}
+	return actions, unlock, nil
 }
 
 // stepActions makes the actions. A fault in one of them cancels the
