@@ -236,15 +236,20 @@ func (g *generator) put() request {
 	in.ExpressionAttributeNames, in.ExpressionAttributeValues = x.names, x.values
 	return request{
 		fmt.Sprintf("Put %s if %s %s", show(in.Item), shown(in.ConditionExpression), x),
-		func(e Endpoint, c *check, table string) string {
-			in := in
-			in.TableName = &table
-			out, err := e.DynamoDB.PutItem(c.ctx, &in)
-			if err != nil {
-				return failure(err)
-			}
-			return "ok " + show(out.Attributes) + consumed(out.ConsumedCapacity)
-		},
+		runPut(in),
+	}
+}
+
+// runPut sends a put, and tells the answer; runUpdate does the same.
+func runPut(in dynamodb.PutItemInput) func(Endpoint, *check, string) string {
+	return func(e Endpoint, c *check, table string) string {
+		in := in
+		in.TableName = &table
+		out, err := e.DynamoDB.PutItem(c.ctx, &in)
+		if err != nil {
+			return failure(err)
+		}
+		return "ok " + show(out.Attributes) + consumed(out.ConsumedCapacity)
 	}
 }
 
@@ -264,15 +269,19 @@ func (g *generator) update() request {
 	in.ExpressionAttributeNames, in.ExpressionAttributeValues = x.names, x.values
 	return request{
 		fmt.Sprintf("Update %s: %s if %s %s, return %s", show(in.Key), *in.UpdateExpression, shown(in.ConditionExpression), x, in.ReturnValues),
-		func(e Endpoint, c *check, table string) string {
-			in := in
-			in.TableName = &table
-			out, err := e.DynamoDB.UpdateItem(c.ctx, &in)
-			if err != nil {
-				return failure(err)
-			}
-			return "ok " + show(out.Attributes) + consumed(out.ConsumedCapacity)
-		},
+		runUpdate(in),
+	}
+}
+
+func runUpdate(in dynamodb.UpdateItemInput) func(Endpoint, *check, string) string {
+	return func(e Endpoint, c *check, table string) string {
+		in := in
+		in.TableName = &table
+		out, err := e.DynamoDB.UpdateItem(c.ctx, &in)
+		if err != nil {
+			return failure(err)
+		}
+		return "ok " + show(out.Attributes) + consumed(out.ConsumedCapacity)
 	}
 }
 
